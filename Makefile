@@ -1,0 +1,104 @@
+# Everything a person needs is a target here; `make` alone lists them.
+# Each set-up step leaves a stamp in .make/, so that a second `make` costs nothing and a changed
+# lock file, pyproject.toml or compiled source repeats the step that depends on it.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+INSTALL_LOCKED := $(PIP) install --quiet --require-hashes --requirement
+INSTALL_SELF := $(PIP) install --quiet --no-deps --no-build-isolation --editable .
+BUILD_INPUTS := pyproject.toml $(wildcard setup.py src/mainstem/*/_kernel/*.pyx src/mainstem/*/_kernel/*.pxd)
+PYTEST := $(BIN)/python -m pytest
+UV_VERSION := 0.13.9
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --no-config --custom-compile-command 'make lock'
+ARGS ?=
+
+# A stamp says something about the virtual environment: without the one, the other is worth nothing.
+ifeq ($(wildcard $(BIN)/python),)
+$(shell rm -f .make/venv .make/run .make/dev)
+endif
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+.PHONY: demo
+demo: .make/run ## set up, then the embedded shop: lake, star, proof, dashboard
+	@$(BIN)/mainstem demo $(ARGS)
+
+.PHONY: setup
+setup: .make/run ## the virtual environment with the locked packages and the mainstem command
+	@:
+
+.PHONY: dev
+dev: .make/dev ## the same, with all that checks, tests and benchmarks need
+	@:
+
+.PHONY: test
+test: check pytest ## set up, all checks, all tests (what CI runs)
+
+.PHONY: check
+check: .make/dev ## format, lint, types, import layers, docs
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(PYTEST) -q tests/docs
+
+.PHONY: pytest
+pytest: .make/dev ## the tests alone; ARGS='tests/demo -k padded' narrows them
+	$(PYTEST) -n 2 --dist loadfile $(ARGS)
+
+.PHONY: bench
+bench: .make/dev ## the benchmarks: prints their table
+	$(BIN)/python -m bench $(ARGS)
+
+.PHONY: stars
+stars: .make/dev ## score the drafted star schemas against published ones
+	$(BIN)/python bench/stars.py $(ARGS)
+
+.PHONY: web
+web: ## check, test and rebuild the dashboard's static assets from web/ (needs node and npm)
+	cd web && npm ci --ignore-scripts --no-audit --no-fund && npm run check && npm test && npm run build
+
+.PHONY: lock
+lock: .make/venv ## resolve requirements*.lock anew; ARGS=--upgrade takes the newest versions
+	$(PIP) install --quiet uv==$(UV_VERSION)
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' > .make/build.in
+	$(COMPILE) $(ARGS) --output-file requirements.lock pyproject.toml .make/build.in
+	$(COMPILE) $(ARGS) --output-file requirements-dev.lock --constraint requirements.lock --group dev pyproject.toml .make/build.in
+
+.PHONY: clean
+clean: ## remove all that make has made
+	rm -rf .make $(VENV) build dist src/*.egg-info
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find src tests -name __pycache__ -prune -exec rm -rf {} +
+	find src -name '*.so' -delete
+
+.make/venv: scripts/make-venv scripts/system-packages
+	@mkdir -p .make
+	@sh scripts/make-venv $(VENV)
+	@touch $@
+
+.make/run: .make/venv requirements.lock $(BUILD_INPUTS)
+	@echo 'Installing the locked packages into $(VENV) (half a minute or so)'
+	@$(INSTALL_LOCKED) requirements.lock
+	@$(INSTALL_SELF)
+	@touch $@
+
+.make/system: .make/venv scripts/system-packages
+	@sh scripts/system-packages tests
+	@touch $@
+
+# Installs Mainstem again, for the kernel: a compiler may have come with the system's packages.
+.make/dev: .make/venv .make/system requirements-dev.lock $(BUILD_INPUTS)
+	@echo 'Installing the locked packages for development into $(VENV) (a minute or so)'
+	@$(INSTALL_LOCKED) requirements-dev.lock
+	@$(INSTALL_SELF)
+	@touch .make/run $@

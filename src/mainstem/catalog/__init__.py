@@ -1,0 +1,1 @@
+"""Which metadata file a table stands at, and which tables a release is made of."""

@@ -1,0 +1,15 @@
+"""One module a group of commands; each imports what is heavy when its command runs."""
+
+from __future__ import annotations
+
+import typer
+
+from mainstem.cli.commands import doctor, history, pipeline, projects, query, serving
+
+
+def register(app: typer.Typer) -> None:
+    """Add every command, in the order of `mainstem --help`."""
+    if app.registered_commands:
+        return
+    for module in (projects, pipeline, query, serving, history, doctor):
+        module.register(app)

@@ -1,0 +1,101 @@
+"""What several commands need: the project, its sources, its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mainstem import wiring
+from mainstem.cli import console
+from mainstem.lake import Lake
+from mainstem.plan import Choices, Plan, make_plan
+from mainstem.project.load import Project, load_project
+from mainstem.run.parts import Parts
+from mainstem.schema import RAW, Database, TableName
+from mainstem.source.port import Source
+from mainstem.transform.check import check_models
+
+
+class Output(StrEnum):
+    """The form of a command's result."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class QueryOutput(StrEnum):
+    """The form of a query's result."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+Select = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--select",
+        "-s",
+        help="Only these: NAME, raw.TABLE, +NAME+, tag:T, state:modified; , and spaces combine.",
+    ),
+]
+Exclude = Annotated[list[str] | None, typer.Option("--exclude", help="Leave these out (same grammar).")]
+FullRefresh = Annotated[bool, typer.Option("--full-refresh", help="Read and build again, changed or not.")]
+OutputOption = Annotated[Output, typer.Option("--output", help="For people or for machines.")]
+Target = Annotated[str, typer.Option("--target", "-t", help="Where it runs, from mainstem.yml.")]
+
+
+def open_project(directory: Path) -> Project:
+    """Load the project; from now on its secrets are hidden in every text."""
+    project = load_project(directory)
+    console.hide(wiring.redactor(project))
+    return project
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan and what it was made from."""
+
+    plan: Plan
+    sources: dict[str, Source]
+    databases: dict[str, Database]
+    lake: Lake
+
+
+@contextmanager
+def planned(project: Project, choices: Choices) -> Iterator[Planned]:
+    """Introspect the sources, check every model, compare with the lake. Sources close at the end."""
+    lake = wiring.open_lake(project)
+    with wiring.open_sources(project) as sources:
+        databases = wiring.introspect(project, sources)
+        heads = {name: head for name in lake.tables() if (head := lake.head(name)) is not None}
+        release = lake.current_release()
+        released = list(release.tables) if release else []
+        plan = make_plan(project, databases, heads, released, choices, wiring.salt())
+        columns = {TableName(RAW, t.name): t.columns for d in databases.values() for t in d.tables}
+        check_models(plan.graph, project.models, columns)
+        yield Planned(plan, sources, databases, lake)
+
+
+def choices_of(select: list[str] | None, exclude: list[str] | None, full_refresh: bool) -> Choices:
+    """The selection options as one value."""
+    return Choices(tuple(select or ()), tuple(exclude or ()), full_refresh)
+
+
+def parts(project: Project, made: Planned, target: str) -> Parts:
+    """What a run works with."""
+    return Parts(
+        project=project,
+        lake=made.lake,
+        sources=made.sources,
+        databases=made.databases,
+        engine=wiring.engine_factory(project, project.target(target)),
+        salt=wiring.salt(),
+        redact=wiring.redactor(project),
+    )

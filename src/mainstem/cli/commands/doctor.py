@@ -1,0 +1,100 @@
+"""`mainstem doctor`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+from pathlib import Path
+
+import typer
+
+from mainstem import wiring
+from mainstem.cli import console
+from mainstem.cli.commands.common import Output, OutputOption, open_project
+from mainstem.errors import MainstemError
+from mainstem.project.load import Project
+from mainstem.source.port import Finding
+from mainstem.text import size
+
+_PACKAGES = ("mainstem", "duckdb", "duckdb-extension-iceberg", "pyiceberg", "pyarrow", "sqlglot")
+_LOW_DISK = 1 << 30
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(doctor)
+
+
+def doctor(context: typer.Context, output: OutputOption = Output.TABLE) -> None:
+    """Check sources, grants, lake, disk and versions. Exit 4 if something would stop a run."""
+    project = open_project(context.obj)
+    findings = [*_versions(), *_disk(project), *_lake(project), *_sources(project)]
+    if output is Output.JSON:
+        import json
+
+        fields = ("level", "subject", "message", "hint")
+        console.write(json.dumps([{name: getattr(f, name) for name in fields} for f in findings], indent=1))
+    else:
+        for finding in findings:
+            _show(finding)
+    if any(finding.level == "error" for finding in findings):
+        raise typer.Exit(4)
+
+
+def _show(finding: Finding) -> None:
+    from rich.text import Text
+
+    mark, style = {"ok": ("✓", "green"), "warning": ("!", "yellow")}.get(finding.level, ("✗", "red"))
+    text = Text(f"{mark} ", style=style).append(f"{finding.subject}: ", style="bold")
+    text.append(console.clean(finding.message), style="default")
+    console.out().print(text)
+    if finding.hint:
+        console.out().print(Text(f"    → {console.clean(finding.hint)}", style="cyan"))
+
+
+def _versions() -> list[Finding]:
+    found = [f"python {platform.python_version()}"]
+    found += [f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES]
+    return [Finding("ok", "versions", ", ".join(found))]
+
+
+def _disk(project: Project) -> list[Finding]:
+    free = shutil.disk_usage(project.root).free
+    level = "warning" if free < _LOW_DISK else "ok"
+    return [Finding(level, "disk", f"{size(free)} free for the lake")]
+
+
+def _lake(project: Project) -> list[Finding]:
+    lake = wiring.open_lake(project)
+    folder = project.state if project.state.exists() else project.root
+    if not os.access(folder, os.W_OK):
+        hint = "give this user write permission on it"
+        return [Finding("error", "lake", f"{Path(folder).name} is not writable", hint)]
+    try:
+        release = lake.current_release()
+    except MainstemError as error:
+        return [Finding("error", "lake", error.message, error.hint)]
+    text = f"release {release.id}, {len(release.tables)} tables" if release else "no release yet"
+    return [Finding("ok", "lake", text)]
+
+
+def _sources(project: Project) -> list[Finding]:
+    findings: list[Finding] = []
+    for name in project.config.sources:
+        try:
+            url = project.url(name)
+            source = wiring.open_source(url, wiring.source_options(project, name), project.root)
+        except MainstemError as error:
+            findings.append(Finding("error", f"source {name}", error.message, error.hint))
+            continue
+        try:
+            findings += [
+                Finding(f.level, f"source {name}: {f.subject}", f.message, f.hint) for f in source.diagnose()
+            ]
+        except MainstemError as error:
+            findings.append(Finding("error", f"source {name}", error.message, error.hint))
+        finally:
+            source.close()
+    return findings

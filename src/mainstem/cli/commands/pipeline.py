@@ -1,0 +1,159 @@
+"""`mainstem plan` and `mainstem run`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from mainstem import wiring
+from mainstem.cli import console
+from mainstem.cli.commands.common import (
+    Exclude,
+    FullRefresh,
+    Output,
+    OutputOption,
+    Select,
+    Target,
+    choices_of,
+    open_project,
+    parts,
+    planned,
+)
+from mainstem.cli.progress import Progress
+from mainstem.plan import Choices, IngestStep, ModelStep, Plan
+from mainstem.project.config import ProofLevel
+from mainstem.project.load import Project
+from mainstem.run import Outcome, RunOptions, execute
+from mainstem.text import count, size
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(plan)
+    app.command()(run)
+
+
+def plan(
+    context: typer.Context,
+    select: Select = None,
+    exclude: Exclude = None,
+    full_refresh: FullRefresh = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show what a run would do, and why. Touches nothing."""
+    project = open_project(context.obj)
+    with planned(project, choices_of(select, exclude, full_refresh)) as made:
+        if output is Output.JSON:
+            console.write(json.dumps(plan_value(made.plan), indent=1, ensure_ascii=False))
+        else:
+            _show(made.plan)
+
+
+def plan_value(made: Plan) -> dict[str, object]:
+    """A plan as plain values for JSON."""
+
+    def step(one: IngestStep | ModelStep) -> dict[str, object]:
+        value: dict[str, object] = {"table": str(one.name), "action": one.action, "why": list(one.reasons)}
+        if isinstance(one, IngestStep):
+            value |= {"source": one.source, "rows": one.rows, "bytes": one.bytes}
+        else:
+            value |= {"file": one.model.file, "reads": [str(name) for name in one.inputs]}
+        return value
+
+    return {
+        "ingest": [step(one) for one in made.ingest],
+        "models": [step(one) for one in made.models],
+        "removed": [str(name) for name in made.removed],
+        "rows": made.rows,
+        "bytes": made.bytes,
+    }
+
+
+_MARK = {"new": "+", "changed": "~", "rebuild": "~", "check": "?", "depends": "?", "unchanged": " "}
+_STYLE = {"+": "green", "~": "yellow", "?": "cyan", " ": "dim", "-": "red"}
+
+
+def _show(made: Plan) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, show_header=True, header_style="bold")
+    for title in ("", "table", "action", "rows", "size", "why"):
+        table.add_column(title, justify="right" if title in ("rows", "size") else "left", overflow="fold")
+    steps: list[IngestStep | ModelStep] = [*made.ingest, *made.models]
+    for one in steps:
+        mark = _MARK[one.action]
+        rows = f"~{one.rows:,}" if isinstance(one, IngestStep) and one.rows >= 0 else ""
+        much = f"~{size(one.bytes)}" if isinstance(one, IngestStep) and one.bytes >= 0 else ""
+        why = "; ".join(one.reasons)
+        table.add_row(
+            *(Text(t, style=_STYLE[mark]) for t in (mark, str(one.name), one.action, rows, much, why))
+        )
+    for removed in made.removed:
+        why = "in the release, no longer in the project: left out of the next one"
+        table.add_row(*(Text(t, style="red") for t in ("-", str(removed), "removed", "", "", why)))
+    console.out().print(table)
+    total = (
+        f"reads at most ~{count(made.rows, 'row')}, ~{size(made.bytes)}; {count(len(made.models), 'model')}"
+    )
+    console.out().print(Text(total, style="bold"))
+
+
+def run(
+    context: typer.Context,
+    select: Select = None,
+    exclude: Exclude = None,
+    full_refresh: FullRefresh = False,
+    proof: Annotated[ProofLevel | None, typer.Option("--proof", help="Prove loads so far.")] = None,
+    threads: Annotated[int, typer.Option("--threads", min=1, max=64, help="Models at once.")] = 2,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Start nothing after an error.")] = False,
+    wait: Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for another run.")] = 0.0,
+    target: Target = "local",
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Ingest → lake → models → proof → publish, all of it or nothing."""
+    project = open_project(context.obj)
+    choices = choices_of(select, exclude, full_refresh)
+    options = RunOptions(full_refresh, proof, threads, fail_fast, " ".join(["mainstem", *sys.argv[1:]]))
+    project.target(target)
+    code = run_project(project, choices, options, target, output, wait)
+    if code:
+        raise typer.Exit(code)
+
+
+def run_project(
+    project: Project, choices: Choices, options: RunOptions, target: str, output: Output, wait: float
+) -> int:
+    """Plan and execute under the run lock; the exit code. Prints the outcome."""
+    lake = wiring.open_lake(project)
+    with lake.run_lock(options.command, wait), planned(project, choices) as made:
+        with Progress(output is Output.JSON) as progress:
+            outcome = execute(made.plan, parts(project, made, target), options, progress.emit)
+        lake.clean(keep_releases=project.config.keep_releases)
+    if output is Output.JSON:
+        console.write(json.dumps(outcome.receipt.value(), ensure_ascii=False))
+    else:
+        _conclude(outcome)
+    for error in outcome.errors:
+        console.error(error)
+    return outcome.exit_code
+
+
+def _conclude(outcome: Outcome) -> None:
+    receipt = outcome.receipt
+    for model in receipt.models:
+        if model.headline:
+            console.out().print(f"✓ {model.table}: {model.headline}", style="green", markup=False)
+        for item in model.unmatched:
+            text = f"  {item['rows']:,} rows at the unknown member of {item['dimension']} ({item['column']})"
+            console.out().print(text, style="yellow", markup=False)
+    if outcome.errors:
+        kept = f"; the current release stays {outcome.release.id}" if outcome.release else ""
+        console.note(f"nothing was published{kept}; receipt {receipt.run}")
+    elif outcome.published and outcome.release:
+        console.out().print(f"published {outcome.release.id} (receipt {receipt.run})", style="bold")
+    else:
+        console.out().print(f"nothing changed: {receipt.release} is current (receipt {receipt.run})")

@@ -1,0 +1,103 @@
+"""`mainstem init` and `mainstem demo`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mainstem import wiring
+from mainstem.cli import console
+from mainstem.cli.commands.common import Output, open_project
+from mainstem.cli.commands.pipeline import run_project
+from mainstem.errors import UsageError
+from mainstem.plan import Choices
+from mainstem.project.scaffold import Scaffold, write_project
+from mainstem.project.secrets import redact, secrets_of
+from mainstem.run import RunOptions
+from mainstem.source.port import SourceOptions
+from mainstem.text import count
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(init)
+    app.command()(demo)
+
+
+def init(
+    directory: Annotated[Path, typer.Argument(help="The project's directory; made if it is missing.")],
+    source: Annotated[str, typer.Option("--from", help="mysql://, postgresql:// or sqlite:/// URL.")],
+) -> None:
+    """Introspect a database and draft a project: models, checks, dashboards, as files that you own."""
+    console.hide(lambda text: redact(text, secrets_of(source)))
+    make_project(directory, source)
+
+
+def make_project(directory: Path, url: str) -> None:
+    """Introspect, draft, write; files that somebody edited are left as they are."""
+    from mainstem.draft import draft, render
+
+    opened = wiring.open_source(url, SourceOptions(), Path.cwd())
+    try:
+        database = opened.introspect()
+    finally:
+        opened.close()
+    if not database.tables:
+        raise UsageError(
+            f"the database {database.name} has no table that this user can see",
+            hint="grant SELECT on its tables, or name a schema: postgresql://…?schema=NAME",
+        )
+    files = {file.path: file.text for file in render(draft(database), database)}
+    made = write_project(directory, Scaffold(wiring.database_name(url) or database.name, url, files))
+    console.out().print(
+        f"{directory}: {count(len(database.tables), 'table')} of {database.name} ({database.engine}), "
+        f"{count(len(made.written), 'file')} written",
+        markup=False,
+    )
+    for path in made.kept:
+        console.note(f"  kept, because it was edited: {path}")
+    if made.needs_variable:
+        console.note(
+            f"  set the source's URL: export {made.variable}='{made.shown_url}'  (or in {directory}/.env)"
+        )
+    console.note(f"  next: cd {directory} && mainstem run && mainstem serve")
+
+
+def demo(
+    context: typer.Context,
+    directory: Annotated[
+        Path | None, typer.Option("--dir", help="Keep the project in this directory.")
+    ] = None,
+    serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the dashboard at the end.")] = True,
+    port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="0: the first free one.")] = 0,
+    open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page.")] = True,
+) -> None:
+    """Go all the way on a generated shop: database → lake → star → proof → dashboard."""
+    if directory is not None:
+        _demo(directory, serve, port, open_browser)
+        return
+    with tempfile.TemporaryDirectory(prefix="mainstem-demo-") as temporary:
+        _demo(Path(temporary) / "shop", serve, port, open_browser)
+
+
+def _demo(directory: Path, serve: bool, port: int, open_browser: bool) -> None:
+    from mainstem.cli.commands.serving import serve_project
+    from mainstem.demo import build_shop
+
+    if (directory / "mainstem.yml").exists():
+        console.note(f"{directory} exists: its project is run again")
+    else:
+        directory.mkdir(parents=True, exist_ok=True)
+        database = (directory / "shop.db").resolve()
+        build_shop(database)
+        make_project(directory, f"sqlite:///{database}")
+    project = open_project(directory)
+    options = RunOptions(command="mainstem demo")
+    code = run_project(project, Choices(), options, "local", Output.TABLE, 0.0)
+    if code:
+        raise typer.Exit(code)
+    if serve:
+        serve_project(project, port, open_browser)

@@ -1,0 +1,53 @@
+"""`mainstem query`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mainstem import wiring
+from mainstem.cli import console
+from mainstem.cli.commands.common import QueryOutput, open_project
+from mainstem.cli.rows import csv_lines, json_array, table
+from mainstem.errors import UsageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(query)
+
+
+def query(
+    context: typer.Context,
+    sql: Annotated[str, typer.Argument(help="One SELECT over raw.TABLE and MODEL; - reads it from stdin.")],
+    output: Annotated[QueryOutput, typer.Option("--output", help="table, json or csv.")] = QueryOutput.TABLE,
+    release: Annotated[str, typer.Option("--release", help="A release other than the current one.")] = "",
+) -> None:
+    """Ask the current release in SQL (DuckDB's dialect)."""
+    text = sys.stdin.read() if sql == "-" else sql
+    result = _result(context.obj, text, release)
+    if output is QueryOutput.JSON:
+        console.write(json_array(result))
+    elif output is QueryOutput.CSV:
+        for line in csv_lines(result):
+            sys.stdout.write(line)
+    else:
+        console.out().print(table(result))
+
+
+def _result(directory: Path, sql: str, release: str) -> pa.Table:
+    from mainstem.engine.connect import select
+
+    project = open_project(directory)
+    lake = wiring.open_lake(project)
+    chosen = lake.release(release) if release else wiring.current_release(lake)
+    with wiring.connect_release(chosen) as connection:
+        if not sql.strip():
+            raise UsageError("the query is empty")
+        return select(connection, sql)

@@ -1,0 +1,90 @@
+"""Commands, global options, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mainstem.cli import console
+from mainstem.errors import MainstemError
+
+app = typer.Typer(
+    name="mainstem",
+    help="From an operational database to numbers that people trust.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 well; 1 crash; 2 usage or configuration; 3 a check or proof failed; "
+    "4 source, lake or engine not available.",
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from mainstem import __version__
+
+        typer.echo(f"mainstem {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    project_dir: Annotated[
+        Path | None,
+        typer.Option("--project-dir", "-C", envvar="MAINSTEM_PROJECT_DIR", help="The project's directory."),
+    ] = None,
+    _version_flag: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Keep the global options for the commands."""
+    context.obj = project_dir or Path()
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command line; the exit code. Prints every error in the form that people and scripts read."""
+    from mainstem.cli import commands
+
+    commands.register(app)
+    try:
+        result = app(args=arguments, standalone_mode=False)
+    except MainstemError as error:
+        console.error(error)
+        return error.exit_code
+    except typer.Exit as stop:
+        return stop.exit_code
+    except (typer.Abort, KeyboardInterrupt):
+        console.note("interrupted; nothing was published")
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away (head, a closed pager): not an error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - the last resort: a defect of ours, told as one
+        return _outermost(error)
+    return result if isinstance(result, int) else 0
+
+
+def _outermost(error: Exception) -> int:
+    """Usage errors of the command line (2), everything else is a defect of ours (1)."""
+    show = getattr(error, "format_message", None)
+    if show is not None:
+        console.plain_error(
+            show(), "mainstem --help lists the commands; mainstem COMMAND --help their options"
+        )
+        return 2
+    if os.environ.get("MAINSTEM_DEBUG"):
+        traceback.print_exc()
+    console.plain_error(
+        f"crash: {type(error).__name__}: this is a defect of Mainstem, not of your project",
+        "set MAINSTEM_DEBUG=1 to see where, and report it; the last release is untouched",
+    )
+    return 1

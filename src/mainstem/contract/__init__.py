@@ -1,0 +1,1 @@
+"""Expectations and reconciliation: pure functions from declarations to SQL checks and verdicts."""

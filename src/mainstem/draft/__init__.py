@@ -1,0 +1,35 @@
+"""From an operational schema to a star schema that people own: deterministic, explained, without I/O."""
+
+from __future__ import annotations
+
+from mainstem.draft.assemble import assemble
+from mainstem.draft.benchmark import from_benchmark, to_benchmark
+from mainstem.draft.dims import plan
+from mainstem.draft.explain import explain
+from mainstem.draft.facts import find
+from mainstem.draft.graph import build
+from mainstem.draft.profile import ColumnProfile, Profile
+from mainstem.draft.render import render
+from mainstem.draft.star import DraftedFile, Star
+from mainstem.schema import Database
+
+__all__ = [
+    "ColumnProfile",
+    "DraftedFile",
+    "Profile",
+    "Star",
+    "draft",
+    "explain",
+    "from_benchmark",
+    "render",
+    "to_benchmark",
+]
+
+
+def draft(database: Database, profile: Profile | None = None) -> Star:
+    """The star for a database: facts with their grain, dimensions, bridges, and a verdict on every table.
+
+    Never empty for a database that has a table with columns. See docs/drafting.md for how it decides.
+    """
+    found = find(build(database, profile))
+    return assemble(found, plan(found))

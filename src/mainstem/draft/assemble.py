@@ -1,0 +1,333 @@
+"""From decisions to the star: names, columns, roles, measures, reasons."""
+
+from __future__ import annotations
+
+from mainstem.draft import dims, lexicon, naming, words
+from mainstem.draft.columns import LEFT_OUT, Use
+from mainstem.draft.facts import THRESHOLD, Found
+from mainstem.draft.graph import Node
+from mainstem.draft.measures import measures_of
+from mainstem.draft.shapes import Shape
+from mainstem.draft.star import (
+    Bridge,
+    DateRole,
+    Dimension,
+    Fact,
+    Gathered,
+    Hop,
+    Link,
+    Path,
+    SourceColumn,
+    Star,
+    Verdict,
+)
+from mainstem.draft.walk import is_geo, works_here
+from mainstem.schema import Kind
+
+_QUIET = LEFT_OUT | {Use.KEY}
+
+
+def assemble(found: Found, plan: dims.Plan) -> Star:
+    """The star of these decisions; deterministic, in the source's order of tables."""
+    names = naming.Names(["dim_dates"])
+    order = list(found.graph.nodes)
+    bases = sorted(plan.bases, key=order.index)
+    entities: dict[str, str] = {}
+    taken = naming.Names(["date"])
+    for base in bases:
+        entities[base] = taken.take(naming.entity(found.graph[base]), words.snake(words.split(base)))
+    named = {base: names.take(f"dim_{naming.many(entities[base])}", f"dim_{entities[base]}") for base in bases}
+    dimensions = tuple(_dimension(found, plan, base, entities[base], named[base]) for base in bases)
+    facts = tuple(_fact(found, plan, table, named, entities, names) for table in found.facts)
+    bridges = tuple(_bridge(found, plan, table, named, entities, names) for table in plan.bridges)
+    star = Star(found.graph.database.engine, facts, dimensions, bridges)
+    return Star(star.engine, facts, dimensions, bridges, _verdicts(found, plan, star))
+
+
+# --- dimensions -----------------------------------------------------------------------------------------
+
+
+def _dimension(found: Found, plan: dims.Plan, base: str, entity: str, name: str) -> Dimension:
+    node = found.graph[base]
+    paths = plan.folds[base]
+    folded = {path[0].columns: path for path in paths if len(path) == 1}
+    taken = naming.Names([f"{entity}_key"])
+    attributes = [SourceColumn(taken.take(naming.column(node, c)), c, (), _note(node, c)) for c in node.key]
+    for column in node.table.columns:
+        if column.name in node.key or node.uses[column.name] in LEFT_OUT:
+            continue
+        if node.uses[column.name] is Use.KEY and column.type.kind is not Kind.STRING and (column.name,) in folded:
+            continue
+        attributes.append(SourceColumn(taken.take(naming.column(node, column.name)), column.name, (), _note(node, column.name)))
+    for hop in node.own:
+        attributes += _own_parent(node, hop, taken)
+    kept = []
+    for path in paths:
+        columns = _folded_columns(found, base, path, paths, taken)
+        attributes += columns
+        if columns or any(other[: len(path)] == path and other != path for other in paths):
+            kept.append(path)
+    gathered = tuple(
+        Gathered(taken.take(naming.many(naming.entity(found.graph[other.target]))), bridge, owner, other,
+                 found.graph[other.target].columns(Use.LABEL)[0].name)
+        for bridge, owner, other in plan.gathered.get(base, ())
+    )  # fmt: skip
+    why = list(plan.why[base])
+    for path in paths:
+        why.append(f"{path[-1].target} folds in: to-one, and no fact refers to it." if len(path) == 1
+                   else f"{path[-1].target} folds in through {path[-2].target}.")  # fmt: skip
+    for item in gathered:
+        why.append(f"{item.name} lists {item.to_class.target} by name: many-to-many, so no row is doubled; "
+                   f"the bridge {item.bridge} keeps each pair.")  # fmt: skip
+    return Dimension(name, entity, base, node.key or (node.table.columns[0].name,), tuple(attributes), tuple(kept),
+                     gathered, tuple(dict.fromkeys(why)))  # fmt: skip
+
+
+def _note(node: Node, column: str) -> str:
+    comment = node.table.column(column).comment
+    return comment.strip().splitlines()[0].strip() if comment and comment.strip() else ""
+
+
+def _own_parent(node: Node, hop: Hop, taken: naming.Names) -> list[SourceColumn]:
+    prefix = naming.self_role(hop, node)
+    shown = node.columns(Use.LABEL) or tuple(
+        c for c in node.columns(Use.PERSON) if node.said_of[c.name][-1] in ("name", "firstname", "lastname", "fname", "lname", "surname")
+    )
+    return [SourceColumn(taken.take(words.snake([prefix, *node.said_of[c.name]])), c.name, (hop,)) for c in shown[:3]]
+
+
+def _folded_columns(found: Found, base: str, path: Path, paths: tuple[Path, ...], taken: naming.Names) -> list[SourceColumn]:
+    hop = path[-1]
+    node = found.graph[hop.target]
+    twice = sum(1 for other in paths if other[-1].target == hop.target) > 1
+    prefix = fold_prefix(found, path, twice)
+    result = []
+    onward = {other[len(path)].columns for other in paths if len(other) == len(path) + 1 and other[: len(path)] == path}
+    for column in node.table.columns:
+        use = node.uses[column.name]
+        if use in LEFT_OUT or column.name in hop.target_columns:
+            continue
+        if use is Use.KEY and (column.name in node.key or column.type.kind is not Kind.STRING or (column.name,) not in onward):
+            continue
+        bare = naming.column(node, column.name)
+        full = naming.column(node, column.name, prefix)
+        plain = is_geo(node) and not twice and len(node.said_of[column.name]) >= 1 and node.said_of[column.name] != ("name",)
+        first = bare if plain and bare != "name" and not bare.startswith("last_") else full
+        result.append(SourceColumn(taken.take(first, full, f"{prefix}_{bare}"), column.name, path, _note(node, column.name)))
+    return result
+
+
+def fold_prefix(found: Found, path: Path, twice: bool = False) -> str:
+    """What a folded table is called in front of its columns: its role, else its entity; with the roles on the
+    way where the same table folds in more than once."""
+    last = path[-1]
+    own = naming.entity(found.graph[last.target])
+    said = naming.role(last, found.graph[last.table], found.graph[last.target])
+    prefix = said or own
+    if said and works_here(found, last) is False and said not in ("original",):
+        prefix = f"{said}_{own}" if not said.endswith(own) else said
+    if twice and len(path) > 1:
+        before = naming.role(path[0], found.graph[path[0].table], found.graph[path[0].target])
+        head = before or naming.entity(found.graph[path[0].target])
+        prefix = prefix if prefix.startswith(head) else f"{head}_{prefix}"
+    return prefix
+
+
+# --- facts ----------------------------------------------------------------------------------------------
+
+
+def _header_of(found: Found, table: str) -> Hop | None:
+    return found.lines.get(table) or found.satellites.get(table)
+
+
+def _fact(
+    found: Found, plan: dims.Plan, table: str, named: dict[str, str], entities: dict[str, str], names: naming.Names
+) -> Fact:
+    node = found.graph[table]
+    hop = found.lines.get(table)
+    one = naming.fact_entity(found.graph, node, found.graph[hop.target] if hop else None)
+    name = names.take(f"fact_{naming.many(one)}", f"fact_{words.snake(node.said)}")
+    links = _links(found, plan.links[table], named, entities)
+    taken = naming.Names([link.name for link in links])
+    key = tuple(SourceColumn(taken.take(naming.column(node, c)), c, (), _note(node, c)) for c in node.key)
+    headers = _headers(found, table, plan)
+    degenerate = _degenerate(found, node, plan, taken)
+    dates = _dates(found, node, headers, taken)
+    measures = measures_of(found.graph, node, taken, dated=bool(dates))
+    attributes = _attributes(found, node, headers, taken)
+    joined = tuple(path for path in plan.reached[table].joined)
+    return Fact(
+        name, table, f"one row per {one.replace('_', ' ')}", key, joined, links, dates, degenerate, attributes, measures,
+        found.scores.get(table, 0.0), _fact_why(found, plan, table, measures),
+    )  # fmt: skip
+
+
+def _links(found: Found, paths: tuple[Path, ...], named: dict[str, str], entities: dict[str, str]) -> tuple[Link, ...]:
+    taken = naming.Names()
+    times: dict[str, int] = {}
+    for path in paths:
+        times[path[-1].target] = times.get(path[-1].target, 0) + 1
+    result = []
+    for path in paths:
+        base = path[-1].target
+        telling = next((h for h in reversed(path) if naming.role(h, found.graph[h.table], found.graph[h.target])), path[-1])
+        said = naming.role(telling, found.graph[telling.table], found.graph[telling.target])
+        entity = entities[base]
+        person = works_here(found, telling) and said and len(path) > 1
+        if said and (times[base] > 1 or person):
+            keyed = said if person or said.endswith(entity) else f"{said}_{entity}"
+        else:
+            keyed, said = entity, said if times[base] > 1 else ""
+        through = naming.entity(found.graph[path[-1].table])
+        result.append(Link(taken.take(f"{keyed}_key", f"{through}_{entity}_key"), named[base], path, said))
+    return tuple(result)
+
+
+def _headers(found: Found, table: str, plan: dims.Plan) -> tuple[Path, ...]:
+    """The paths to the headers whose dates and status fold in, nearest first."""
+    result: list[Path] = []
+    here, path = table, ()
+    while True:
+        hop = _header_of(found, here)
+        if hop is None or any(step.target == hop.target for step in path):
+            return tuple(result)
+        path = (*path, hop)
+        result.append(path)
+        here = hop.target
+
+
+def _degenerate(found: Found, node: Node, plan: dims.Plan, taken: naming.Names) -> tuple[SourceColumn, ...]:
+    """Numbers of documents: the keys of headers and of other events that the row belongs to."""
+    result = []
+    for path in plan.reached[node.name].joined:
+        hop = path[-1]
+        if found.shapes[hop.target] in (Shape.PASS, Shape.BRIDGE) or len(path) > 3:
+            continue
+        source = found.graph[hop.table]
+        for column in hop.columns:
+            if len(path) == 1 and column in node.key:
+                continue
+            said = naming.column(source, column) if not source.said_of[column] == ("id",) else f"{naming.entity(source)}_id"
+            result.append(SourceColumn(taken.take(said, f"{naming.entity(source)}_{said}"), column, path[:-1], _note(source, column)))
+    return tuple(result)
+
+
+def _dates(found: Found, node: Node, headers: tuple[Path, ...], taken: naming.Names) -> tuple[DateRole, ...]:
+    wanted: list[tuple[Path, Node]] = [((), node)]
+    wanted += [(path, found.graph[path[-1].target]) for path in headers]
+    if not any(source.dates for _, source in wanted):
+        wanted += _lent(node, found)
+    result = []
+    for path, source in wanted:
+        lent = bool(path) and path not in headers
+        columns = source.columns(Use.DATE) or source.columns(Use.HIRE) if lent else source.dates
+        for column in columns:
+            role = naming.event_date(source, column.name)
+            role = taken.take(f"{role}_date_key", f"{naming.entity(source)}_{role}_date_key").removesuffix("_date_key")
+            later = column.nullable and (bool(set(source.said_of[column.name]) & lexicon.LATER) or source.uses[column.name] is Use.END)
+            has_time = column.type.kind in (Kind.TIMESTAMP, Kind.TIMESTAMPTZ)
+            result.append(DateRole(role, column.name, path, later, has_time, column.type.kind is Kind.STRING))
+            for column_name in (f"{role}_date", f"{role}_at"):
+                taken.take(column_name)
+    return tuple(result)
+
+
+def _lent(node: Node, found: Found) -> list[tuple[Path, Node]]:
+    """A row without any date takes the date of what it is part of: a race, a flight, the parent in its key."""
+    lent = []
+    for hop in node.links:
+        target = found.graph[hop.target]
+        takes_place = target.head in lexicon.EVENT_PARENT
+        if (takes_place or set(hop.columns) <= set(node.key)) and target.columns(Use.DATE, Use.HIRE):
+            lent.append(((hop,), target))
+    return lent[:1]
+
+
+def _attributes(found: Found, node: Node, headers: tuple[Path, ...], taken: naming.Names) -> tuple[SourceColumn, ...]:
+    result = []
+    sources: list[tuple[Path, Node]] = [((), node), *((p, found.graph[p[-1].target]) for p in headers)]
+    for path, source in sources:
+        for column in source.table.columns:
+            use = source.uses[column.name]
+            if use in _QUIET or use in (Use.ADDITIVE, Use.SEMI, Use.PRICE, Use.DATE, Use.START, Use.END) or column.name in source.key:
+                continue
+            said = naming.column(source, column.name)
+            result.append(SourceColumn(taken.take(said, f"{naming.entity(source)}_{said}"), column.name, path, _note(source, column.name)))
+    return tuple(result)
+
+
+def _fact_why(found: Found, plan: dims.Plan, table: str, measures: tuple[object, ...]) -> tuple[str, ...]:
+    why = list(found.why[table])
+    if table in found.parts and found.parts[table]:
+        why.append("Score: " + ", ".join(found.parts[table]) + ".")
+    for path in plan.reached[table].joined:
+        target = path[-1].target
+        if found.absorbed.get(target) == table:
+            why.append(f"{target} and {table} are one process: the grain is the line; keys, dates and status of {target} "
+                       "fold in, its amounts do not (they would repeat on every line).")  # fmt: skip
+        elif found.shapes[target] is Shape.PASS:
+            why.append(f"{target} holds only keys: joined through to what it refers to.")
+        else:
+            why.append(f"{target} is an event of its own; this fact takes its keys, never its numbers.")
+    if not measures:
+        why.append("No number to sum: a factless fact; its rows are counted.")
+    return tuple(dict.fromkeys(why))
+
+
+# --- bridges and verdicts -------------------------------------------------------------------------------
+
+
+def _bridge(
+    found: Found, plan: dims.Plan, table: str, named: dict[str, str], entities: dict[str, str], names: naming.Names
+) -> Bridge:
+    node = found.graph[table]
+    ends = plan.bridges[table]
+    links = []
+    taken = naming.Names(["weight"])
+    for hop in ends:
+        if hop.target not in named:
+            continue
+        said = naming.role(hop, node, found.graph[hop.target])
+        links.append(Link(taken.take(f"{entities[hop.target]}_key", f"{said}_{entities[hop.target]}_key"), named[hop.target], (hop,), said))
+    shown = [c.name for c in node.table.columns if node.uses[c.name] not in LEFT_OUT]
+    attributes = tuple(SourceColumn(taken.take(naming.column(node, c)), c, (), _note(node, c)) for c in shown)
+    name = names.take(f"bridge_{naming.many(naming.entity(node))}", f"bridge_{words.snake(node.said)}")
+    why = [
+        "Many-to-many: kept as a bridge, with a weight that adds up to 1 for each "
+        f"{naming.entity(found.graph[ends[0].target]).replace('_', ' ')}; never joined to a fact without it."
+    ]
+    return Bridge(name, table, tuple(links), attributes, (*plan.why[table], *why))
+
+
+def _verdicts(found: Found, plan: dims.Plan, star: Star) -> tuple[Verdict, ...]:
+    facts = {fact.table: fact.name for fact in star.facts}
+    dimensions = {dim.table: dim.name for dim in star.dimensions}
+    bridges = {bridge.table: bridge.name for bridge in star.bridges}
+    folded: dict[str, list[str]] = {}
+    for dim in star.dimensions:
+        for path in dim.folded:
+            folded.setdefault(path[-1].target, []).append(dim.name)
+    joined: dict[str, list[str]] = {}
+    for fact in star.facts:
+        for path in fact.joined:
+            joined.setdefault(path[-1].target, []).append(fact.name)
+    result = []
+    for name in found.graph.nodes:
+        became = facts.get(name) or dimensions.get(name) or bridges.get(name) or ""
+        if not became and name in folded:
+            became = "folded into " + ", ".join(dict.fromkeys(folded[name]))
+        if not became and name in joined:
+            became = "joined into " + ", ".join(dict.fromkeys(joined[name]))
+        score = found.scores.get(name)
+        near = ""
+        if name not in facts and name not in found.absorbed and score is not None and score >= THRESHOLD - 1:
+            near = f"near miss: fact score {score:.1f} of {THRESHOLD:.0f} ({', '.join(found.parts[name])})"
+        why = [w for w in (found.shape_why[name], *found.why[name], *plan.why[name]) if w]
+        result.append(Verdict(name, became or "left out", score, tuple(dict.fromkeys(why)) or (_default_why(became),), near))
+    return tuple(result)
+
+
+def _default_why(became: str) -> str:
+    if became.startswith("dim_"):
+        return "A fact refers to it: a dimension."
+    return "No fact of this star refers to it." if not became else "To-one from the rows it folds into."

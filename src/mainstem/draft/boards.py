@@ -1,0 +1,138 @@
+"""A dashboard for each fact: figures, two bars by what splits best, one area by month."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mainstem.draft import header, lexicon, words
+from mainstem.draft.columns import Use
+from mainstem.draft.graph import Graph
+from mainstem.draft.star import Additivity, DateRole, Dimension, DraftedFile, Fact, Link, Measure, SourceColumn, Star
+from mainstem.schema import Kind
+
+_PLANNED = frozenset("required due commit committed promised expected estimated scheduled planned requested".split())
+_PLACES = ("country", "nation", "region", "territory", "state", "province", "city")
+_KINDS = ("category", "line", "genre", "type", "family", "group", "brand", "segment", "class", "department", "status")
+
+
+def board_file(star: Star, fact: Fact, graph: Graph) -> DraftedFile:
+    """`dashboards/<fact>.yml`: measures that add up, dimensions with few values, the date people mean."""
+    measures = _measures(fact)
+    main = _main(fact, measures)
+    splits = _splits(star, fact, graph)
+    date = _date(fact)
+    dimensions: dict[str, Any] = {name: spec for name, spec, _ in splits}
+    if date:
+        dimensions["date"] = header.flow(column=f"{date.name}_date", grain="day")
+    title = words.title(fact.name.removeprefix("fact_"))
+    rows: list[Any] = [[header.flow(kpi=name) for name in list(measures)[:4]]]
+    bars = [{"bar": header.flow(by=name, measure=main)} for name, _, _ in splits[:2]]
+    rows += [bars] if bars else []
+    if date:
+        rows.append([{"area": header.flow(x="date.month", measure=main, brush="date")}])
+    document = {
+        "dashboard": fact.name.removeprefix("fact_"),
+        "title": title,
+        "model": fact.name,
+        "measures": measures,
+        "dimensions": dimensions,
+        "filters": {name: header.flow(multi=True) for name, _, _ in splits[:3]} or None,
+        "layout": rows,
+    }
+    text = header.dump({key: value for key, value in document.items() if value is not None})
+    return DraftedFile(f"dashboards/{fact.name}.yml", text)
+
+
+def _measures(fact: Fact) -> dict[str, Any]:
+    adding = [m for m in fact.measures if m.additive is Additivity.FULL]
+    adding.sort(key=lambda m: (_rank(m)))
+    shown: dict[str, Any] = {m.name: header.flow(sum=m.name, format=_format(m)) for m in adding[:4]}
+    count = fact.name.removeprefix("fact_")
+    shown[count if count not in shown else f"{count}_count"] = header.flow(count="*", format=",")
+    for m in fact.measures:
+        if m.additive is not Additivity.FULL and len(shown) < 6:
+            shown[f"average_{m.name}"] = header.flow(average=m.name, format=_format(m))
+    return shown
+
+
+def _rank(measure: Measure) -> tuple[int, str]:
+    said = set(measure.name.split("_"))
+    if said & {"amount", "revenue", "total", "subtotal", "sales"}:
+        return 0, ""
+    return (1 if measure.money else 2), ""
+
+
+def _format(measure: Measure) -> str:
+    return ",.2f" if measure.money else ""
+
+
+def _main(fact: Fact, measures: dict[str, Any]) -> str:
+    return next(iter(measures))
+
+
+def _date(fact: Fact) -> DateRole | None:
+    """The date people mean: when it happened, not when it should have or was done with."""
+    usable = [role for role in fact.dates if not role.later and not set(role.name.split("_")) & _PLANNED]
+    return (usable or list(fact.dates) or [None])[0]
+
+
+def _splits(star: Star, fact: Fact, graph: Graph) -> list[tuple[str, Any, float]]:
+    """Up to three attributes with few values: a kind of thing, a place, a status."""
+    found: list[tuple[float, str, Any]] = []
+    times: dict[str, int] = {}
+    for link in fact.links:
+        times[link.dimension] = times.get(link.dimension, 0) + 1
+    for link in fact.links:
+        dimension = star.dimension(link.dimension)
+        for attribute in dimension.attributes:
+            score = _score(graph, dimension, attribute, link)
+            if score > 0:
+                spec: Any = f"{dimension.name}.{attribute.name}"
+                if times[dimension.name] > 1:
+                    spec = header.flow(column=spec, via=link.name)
+                found.append((score, attribute.name if times[dimension.name] == 1 else f"{link.role or dimension.entity}_{attribute.name}", spec))
+    for attribute in fact.attributes:
+        if set(attribute.name.split("_")) & lexicon.STATUS - {"code"} and _is_text(graph, fact.table, attribute):
+            found.append((2.5, attribute.name, attribute.name))
+    found.sort(key=lambda item: -item[0])
+    chosen: list[tuple[str, Any, float]] = []
+    for score, name, spec in found:
+        if len(chosen) < 3 and name not in {c[0] for c in chosen} and not _same_kind(name, chosen):
+            chosen.append((name, spec, score))
+    return chosen
+
+
+def _same_kind(name: str, chosen: list[tuple[str, Any, float]]) -> bool:
+    def kind(text: str) -> str:
+        return "place" if set(text.split("_")) & set(_PLACES) else text
+
+    return kind(name) == "place" and any(kind(other) == "place" for other, _, _ in chosen)
+
+
+def _is_text(graph: Graph, table: str, attribute: SourceColumn) -> bool:
+    owner = graph[attribute.path[-1].target if attribute.path else table]
+    return owner.table.column(attribute.column).type.kind in (Kind.STRING, Kind.INT, Kind.LONG, Kind.BOOLEAN)
+
+
+def _score(graph: Graph, dimension: Dimension, attribute: SourceColumn, link: Link) -> float:
+    owner = graph[attribute.path[-1].target if attribute.path else dimension.table]
+    use = owner.uses[attribute.column]
+    column = owner.table.column(attribute.column)
+    said = attribute.name.split("_")
+    if column.type.kind is not Kind.STRING or use in (Use.CODE, Use.PERSON) or attribute.description.startswith("http"):
+        return 0.0
+    if said[-1] in ("description", "address", "comment", "comments", "notes", "url", "phone", "text"):
+        return 0.0
+    tail = said[-2:] if said[-1] == "name" else said[-1:]
+    score = 0.0
+    for place, worth in zip(_PLACES, (6, 6, 4.5, 4, 3, 3, 1), strict=True):
+        if place in tail:
+            score = max(score, worth)
+    for kind in _KINDS:
+        if kind in words.meanings(tail):
+            score = max(score, 5.5 if kind in ("category", "line", "genre", "brand", "segment") else 4.0)
+    if not score and use is Use.LABEL and not attribute.path:
+        score = 1.5
+    if score and len(link.path) > 2:
+        score -= 0.5
+    return score - (1.0 if attribute.path and len(attribute.path) > 2 and "country" not in tail else 0.0)

@@ -1,0 +1,215 @@
+"""What each column is for: key, measure, price, date, label … An ordered tuple of small rules, first wins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mainstem.draft import lexicon, words
+from mainstem.draft.profile import ColumnProfile
+from mainstem.schema import Column, Kind
+
+
+class Use(StrEnum):
+    """The use of a column in a star."""
+
+    KEY = "key"  # part of the table's own key, or a foreign key
+    AUDIT = "audit"
+    SECRET = "secret"
+    JUNK = "junk"  # blobs, mark-up, surrogate row identifiers: left out
+    BIRTH = "birth"
+    VALIDITY = "validity"
+    START = "start"  # of a start/end pair
+    END = "end"
+    HIRE = "hire"
+    DATE = "date"  # something happened, or is to happen
+    FLAG = "flag"
+    ADDITIVE = "additive"
+    SEMI = "semi"
+    PRICE = "price"
+    CODE = "code"  # a number or short text that names something: never summed
+    LABEL = "label"
+    PERSON = "person"
+    TEXT = "text"
+
+
+DATES = frozenset({Use.DATE, Use.START, Use.END})
+MEASURES = frozenset({Use.ADDITIVE, Use.SEMI, Use.PRICE})
+LEFT_OUT = frozenset({Use.AUDIT, Use.SECRET, Use.JUNK})
+
+_TEMPORAL = frozenset({Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ})
+_NUMERIC = frozenset({Kind.INT, Kind.LONG, Kind.DECIMAL, Kind.FLOAT, Kind.DOUBLE})
+_OPAQUE = ("xml", "json", "geography", "geometry", "hierarchyid", "tsvector", "point", "polygon", "bytea")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A column with its words: `said` as written (without the table's prefix), `means` for the rules."""
+
+    column: Column
+    said: tuple[str, ...]
+    means: tuple[str, ...]
+    table: tuple[str, ...]  # the table's words, by meaning
+    is_key: bool  # of the table's own key
+    is_foreign: bool
+    profile: ColumnProfile | None = None
+
+    @property
+    def temporal(self) -> bool:
+        """A date or a timestamp, or text that its name calls a date."""
+        kind = self.column.type.kind
+        if kind in _TEMPORAL:
+            return True
+        return kind is Kind.STRING and len(self.said) > 0 and self.said[-1] in ("date", "datetime", "timestamp")
+
+    @property
+    def numeric(self) -> bool:
+        """A number by type."""
+        return self.column.type.kind in _NUMERIC
+
+    def has(self, meanings: frozenset[str]) -> bool:
+        """Any word among them."""
+        return any(word in meanings for word in self.means) or any(word in meanings for word in self.said)
+
+    def ends(self, meanings: frozenset[str]) -> bool:
+        """The last word among them."""
+        return bool(self.means) and (self.means[-1] in meanings or self.said[-1] in meanings)
+
+
+Rule = Callable[[Named], Use | None]
+
+
+def _audit(c: Named) -> Use | None:
+    if not c.said or c.is_foreign and len(c.said) < 2:
+        return None
+    first, rest = c.said[0], c.said[1:]
+    if first in ("last", "date", "time", "when") and rest and rest[0] in lexicon.AUDIT_VERBS and len(rest) <= 2:
+        return Use.AUDIT
+    if first in lexicon.AUDIT_VERBS - {"last", "added"} and all(w in lexicon.AUDIT_TAIL | lexicon.KEY_WORDS for w in rest):
+        return Use.AUDIT if rest or c.temporal else None
+    if c.said in (("sys", "start", "time"), ("sys", "end", "time"), ("row", "version"), ("ts",)):
+        return Use.AUDIT
+    return None
+
+
+def _key(c: Named) -> Use | None:
+    if c.is_foreign:
+        return Use.KEY
+    return Use.KEY if c.is_key and not c.temporal and not (c.numeric and _is_number(c) is not None) else None
+
+
+def _secret(c: Named) -> Use | None:
+    return Use.SECRET if c.has(lexicon.SECRET) and not c.numeric else None
+
+
+def _junk(c: Named) -> Use | None:
+    native = c.column.native.lower()
+    if c.column.type.kind is Kind.BINARY or native.startswith(_OPAQUE) or c.has(lexicon.JUNK):
+        return Use.JUNK
+    return None
+
+
+def _flag(c: Named) -> Use | None:
+    native = c.column.native.lower()
+    if c.column.type.kind is Kind.BOOLEAN or native in ("tinyint(1)", "bit", "bit(1)"):
+        return Use.FLAG
+    if c.said and c.said[0] in lexicon.FLAG_HEAD and len(c.said) > 1 and not c.temporal:
+        return Use.FLAG
+    return Use.FLAG if c.ends(frozenset({"flag", "indicator"})) and not c.temporal else None
+
+
+def _date(c: Named) -> Use | None:
+    if not c.temporal:
+        return None
+    head = frozenset(c.said) | frozenset(c.means)
+    if head & lexicon.BIRTH:
+        return Use.BIRTH
+    if head & lexicon.HIRE:
+        return Use.HIRE
+    stem = tuple(w for w in c.said if w not in lexicon.TIME_TAIL)
+    if stem and stem[-1] in lexicon.START and (len(stem) == 1 or head & lexicon.VALIDITY):
+        return Use.START
+    if stem and stem[-1] in lexicon.END and (len(stem) == 1 or head & lexicon.VALIDITY):
+        return Use.END
+    return Use.VALIDITY if head & lexicon.VALIDITY else Use.DATE
+
+
+def _is_number(c: Named) -> Use | None:
+    """Whether a numeric column counts or weighs something, and how it adds up."""
+    means = c.means or ("",)
+    if len(means) > 1 and means[0] == "number" and means[-1] not in ("number", "id"):
+        return Use.ADDITIVE  # number_of_guests, num_items
+    if means[-1] == "count":
+        return Use.ADDITIVE
+    if means[-1] in lexicon.KEY_WORDS | {"number"}:
+        return None
+    if c.has(frozenset({"min", "max", "minimum", "maximum", "low", "high"})):
+        return Use.PRICE
+    figures = c.profile
+    if c.has(frozenset({"tax", "discount"})) and figures and figures.high is not None and figures.high <= 1:
+        return Use.PRICE
+    if means[-1] == "price" and c.has(frozenset({"extended", "total", "line", "sum"})):
+        return Use.ADDITIVE
+    if c.has(lexicon.PRICE) and not (means[-1] in lexicon.MONEY and means[-1] not in lexicon.PRICE and "unit" not in means):
+        return Use.PRICE
+    if ("unit" in c.said or "standard" in c.said or "list" in c.said) and c.has(lexicon.MONEY):
+        return Use.PRICE
+    if c.has(lexicon.SEMI):
+        return Use.SEMI
+    if c.has(lexicon.ADDITIVE):
+        return Use.ADDITIVE if means[-1] not in ("type", "status", "code", "flag", "class", "year") else None
+    return None
+
+
+def _number(c: Named) -> Use | None:
+    if not c.numeric:
+        return None
+    found = _is_number(c)
+    if found:
+        return found
+    if c.has(lexicon.NOT_MEASURE) or c.means in (("number",), ("id",)):
+        return Use.CODE
+    kind = c.column.type.kind
+    fraction = kind in (Kind.FLOAT, Kind.DOUBLE) or (kind is Kind.DECIMAL and c.column.type.scale > 0)
+    counted = bool(c.said) and words.singular(c.said[-1]) != c.said[-1]  # guests, runs, adults
+    return Use.ADDITIVE if (fraction or counted) and not c.has(lexicon.CLASS | lexicon.GEO) else Use.CODE
+
+
+def _person(c: Named) -> Use | None:
+    strong = frozenset(
+        "surname lastname firstname fname lname forename gender sex email salutation courtesy marital mobile".split()
+    )
+    if c.has(strong):
+        return Use.PERSON
+    if len(c.said) >= 2 and c.said[-1] == "name" and c.said[-2] in ("first", "last", "middle", "given", "family", "full"):
+        return Use.PERSON
+    return Use.PERSON if c.ends(frozenset({"phone", "fax", "username"})) else None
+
+
+def _label(c: Named) -> Use | None:
+    if not c.said or c.said[-1] not in lexicon.LABEL or c.column.type.kind is not Kind.STRING:
+        return None
+    rest = [words.meaning(word) for word in c.said[:-1]]
+    near = all(any(_alike(word, own) for own in c.table) for word in rest)
+    return Use.LABEL if near else None
+
+
+def _alike(word: str, own: str) -> bool:
+    return word == own or (len(word) >= 3 and own.startswith(word)) or (len(own) >= 3 and word.startswith(own))
+
+
+def _text(c: Named) -> Use | None:
+    return Use.CODE if c.ends(lexicon.KEY_WORDS) else Use.TEXT
+
+
+RULES: tuple[Rule, ...] = (_audit, _key, _secret, _junk, _flag, _date, _number, _person, _label, _text)
+
+
+def use_of(column: Named) -> Use:
+    """The use of one column: the first rule that knows it."""
+    for rule in RULES:
+        found = rule(column)
+        if found is not None:
+            return found
+    return Use.TEXT

@@ -1,0 +1,76 @@
+"""The FROM clause of a model: one import CTE a table, left joins along paths, each path joined once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mainstem.draft import naming, words
+from mainstem.draft.graph import Graph
+from mainstem.draft.star import Path
+
+
+class Joins:
+    """Collects the paths that a model needs and hands out the alias of each; keeps the order of asking."""
+
+    def __init__(self, graph: Graph, base: str, reserved: frozenset[str] = frozenset()) -> None:
+        self._graph = graph
+        self._base = base
+        self._ctes: dict[str, str] = {}
+        self._taken = naming.Names([*reserved, "final", "described", "unknown"])
+        self._aliases: dict[Path, str] = {(): self.cte(base)}
+
+    def cte(self, table: str) -> str:
+        """The name of the table's import CTE."""
+        if table not in self._ctes:
+            node = self._graph[table]
+            name = naming.many(naming.entity(node))
+            if name in words.lexicon.RESERVED:
+                name = f"{name}_rows"
+            self._ctes[table] = self._taken.take(name)
+        return self._ctes[table]
+
+    def alias(self, path: Path) -> str:
+        """The alias under which the table at the end of the path is joined; joins it if it is not yet."""
+        if path in self._aliases:
+            return self._aliases[path]
+        self.alias(path[:-1])
+        hop = path[-1]
+        name = self.cte(hop.target)
+        if name in self._aliases.values():
+            role = naming.role(hop, self._graph[hop.table], self._graph[hop.target])
+            if hop.table == hop.target:
+                role = naming.self_role(hop, self._graph[hop.table])
+            through = naming.entity(self._graph[hop.table])
+            name = self._taken.take(f"{role or through}_{name}", f"{through}_{role}_{name}" if role else f"{through}_{name}")
+        self._aliases[path] = name
+        return name
+
+    def column(self, path: Path, name: str) -> str:
+        """A column of the table at the end of the path: `customers."customerName"`."""
+        return f"{self.alias(path)}.{words.quote(name)}"
+
+    def imports(self) -> list[str]:
+        """The import CTEs, one a table."""
+        return [f"{name} as (\n    select * from raw.{words.quote(table)}\n)" for table, name in self._ctes.items()]
+
+    def clause(self, indent: str = "    ") -> str:
+        """`from … left join … on …`, in the order of asking."""
+        lines = [f"{indent}from {self._aliases[()]}"]
+        for path, alias in self._aliases.items():
+            if not path:
+                continue
+            hop = path[-1]
+            table = self._ctes[hop.target]
+            before = self._aliases[path[:-1]]
+            named = table if table == alias else f"{table} as {alias}"
+            pairs = [
+                f"{before}.{words.quote(c)} = {alias}.{words.quote(t)}"
+                for c, t in zip(hop.columns, hop.target_columns, strict=True)
+            ]
+            lines.append(f"{indent}left join {named}\n{indent}    on " + f"\n{indent}    and ".join(pairs))
+        return "\n".join(lines)
+
+
+def key_text(joins: Joins, path: Path, key: tuple[str, ...], casts: Mapping[str, str] | None = None) -> str:
+    """The natural key as text; the parts of a composite key joined by a bar; NULL where the row is missing."""
+    return " || '|' || ".join(f"cast({joins.column(path, column)} as varchar)" for column in key)

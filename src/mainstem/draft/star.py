@@ -1,0 +1,171 @@
+"""The star: what drafting decides, as frozen values. Names of sources are lake names (`Table.name`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One to-one step along a foreign key: from `table.columns` to `target.target_columns`."""
+
+    table: str
+    columns: tuple[str, ...]
+    target: str
+    target_columns: tuple[str, ...]
+
+
+Path = tuple[Hop, ...]
+"""Steps from a fact's or a dimension's own table outward; empty is the table itself."""
+
+
+class Additivity(StrEnum):
+    """Over which dimensions a measure may be summed (Kimball)."""
+
+    FULL = "full"
+    SEMI = "semi"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceColumn:
+    """A column taken over: `name` in the star, `column` of the table at the end of `path`."""
+
+    name: str
+    column: str
+    path: Path = ()
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A number of a fact. `column` is empty when `expression` derives it: SQL over the grain table, whose
+    columns stand in braces (`{quantity} * {price}`)."""
+
+    name: str
+    column: str
+    additive: Additivity
+    description: str = ""
+    expression: str = ""
+    money: bool = False
+    exact: bool = True  # false for floats: their sum depends on the order
+
+
+@dataclass(frozen=True, slots=True)
+class DateRole:
+    """A date of a fact in its role (`ordered_date`); `later` when a null says it has not yet happened."""
+
+    name: str
+    column: str
+    path: Path = ()
+    later: bool = False
+    has_time: bool = False
+    text: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A fact's or bridge's key to a dimension: `path` ends at the dimension's base table."""
+
+    name: str
+    dimension: str
+    path: Path
+    role: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """A many-to-many classification as one text attribute: names sorted and joined by commas."""
+
+    name: str
+    bridge: str
+    to_owner: Hop
+    to_class: Hop
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """One dimension: its base table's rows, one each, and the to-one tables folded into it."""
+
+    name: str
+    entity: str
+    table: str
+    key: tuple[str, ...]
+    attributes: tuple[SourceColumn, ...] = ()
+    folded: tuple[Path, ...] = ()
+    gathered: tuple[Gathered, ...] = ()
+    why: tuple[str, ...] = ()
+
+    @property
+    def key_name(self) -> str:
+        """`customer_key`."""
+        return f"{self.entity}_key"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One fact: one row of `table` each. `joined` are the to-one tables whose columns fold in."""
+
+    name: str
+    table: str
+    statement: str
+    key: tuple[SourceColumn, ...]
+    joined: tuple[Path, ...] = ()
+    links: tuple[Link, ...] = ()
+    dates: tuple[DateRole, ...] = ()
+    degenerate: tuple[SourceColumn, ...] = ()
+    attributes: tuple[SourceColumn, ...] = ()
+    measures: tuple[Measure, ...] = ()
+    score: float = 0.0
+    why: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """A many-to-many association; `links` are its two or more ends, `facts` those that it can multiply."""
+
+    name: str
+    table: str
+    links: tuple[Link, ...]
+    attributes: tuple[SourceColumn, ...] = ()
+    why: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a source table became, its fact score (None where the score was not asked), and why."""
+
+    table: str
+    became: str
+    score: float | None = None
+    why: tuple[str, ...] = ()
+    near_miss: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Star:
+    """The whole draft. `verdicts` has one entry for every source table, in the source's order."""
+
+    engine: str
+    facts: tuple[Fact, ...] = ()
+    dimensions: tuple[Dimension, ...] = ()
+    bridges: tuple[Bridge, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    def dimension(self, name: str) -> Dimension:
+        """The dimension of that name; KeyError if there is none."""
+        for dimension in self.dimensions:
+            if dimension.name == name:
+                return dimension
+        raise KeyError(name)
+
+
+@dataclass(frozen=True, slots=True)
+class DraftedFile:
+    """A file to write: `path` relative to the project, with forward slashes."""
+
+    path: str
+    text: str

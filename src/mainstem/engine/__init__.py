@@ -1,0 +1,1 @@
+"""Where SQL runs. Adapter: DuckDB."""

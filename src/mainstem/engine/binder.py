@@ -1,0 +1,83 @@
+"""The check before anything runs: DuckDB binds every model over empty tables of the right types.
+
+Errors come with the line of the SQL and the nearest names, as DuckDB knows them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from mainstem.schema import Column, Kind, TableName
+from mainstem.text import quoted
+
+_DUCKDB = {
+    Kind.INT: "integer",
+    Kind.LONG: "bigint",
+    Kind.STRING: "varchar",
+    Kind.BINARY: "blob",
+    Kind.TIMESTAMPTZ: "timestamp with time zone",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a statement cannot run. `line` is a line of the statement (1-based)."""
+
+    message: str
+    line: int
+    hint: str
+
+
+class Binder:
+    """Empty tables and views in a private in-memory database."""
+
+    def __init__(self) -> None:
+        self._connection = duckdb.connect(config={"threads": 1, "autoinstall_known_extensions": False})
+        self._connection.execute("set autoload_known_extensions = false")
+        self._connection.execute("create schema raw; create schema mart; set schema = 'mart'")
+
+    def __enter__(self) -> Binder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def add_table(self, name: TableName, columns: Sequence[Column]) -> None:
+        """An empty table of these columns."""
+        listed = ", ".join(f"{quoted(c.name)} {_DUCKDB.get(c.type.kind, str(c.type))}" for c in columns)
+        self._connection.execute(f"create or replace table {quoted(*name)} ({listed})")
+
+    def add_query(self, name: TableName, sql: str) -> Fault | tuple[str, ...]:
+        """A model as a view: the names of its columns, or why it cannot run."""
+        try:
+            self._connection.execute(f"create or replace view {quoted(*name)} as {sql}\n")
+            described = self._connection.execute(f"describe {quoted(*name)}").fetchall()
+        except duckdb.Error as error:
+            return _fault(str(error))
+        return tuple(str(row[0]) for row in described)
+
+    def check(self, sql: str) -> Fault | None:
+        """Whether a statement over the tables and views binds."""
+        try:
+            self._connection.execute(f"explain {sql}")
+        except duckdb.Error as error:
+            return _fault(str(error))
+        return None
+
+
+def _fault(text: str) -> Fault:
+    line = re.search(r"^LINE (\d+):", text, re.MULTILINE)
+    body = text[: line.start()] if line else text
+    body = re.sub(r"^[A-Z][A-Za-z ]*Error: ", "", body.strip())
+    hints = re.findall(r"(?:Candidate bindings:[: ]+|Did you mean )(.*)", body)
+    message = re.split(r"\s*(?:Candidate bindings:|Did you mean )", body)[0]
+    message = " ".join(message.split()).rstrip("!")
+    hint = ""
+    if hints:
+        names = hints[0].strip().rstrip("?").strip()
+        hint = f"did you mean {names}?" if "," not in names else f"nearest names: {names}"
+    return Fault(message[:1].lower() + message[1:], int(line[1]) if line else 1, hint)

@@ -1,0 +1,1 @@
+"""Compiled code of `mainstem.hashing`; may be absent."""

@@ -1,0 +1,106 @@
+"""CRC-32 of each string of an Arrow array, and each double as MySQL prints it; compiled, or in Python."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+try:
+    from mainstem.hashing._kernel import hashes
+except ImportError:  # no compiler where it was installed
+    hashes = None  # type: ignore[assignment]
+
+COMPILED: bool = hashes is not None
+_ROWS = 1 << 20  # doubles printed at once: their texts fit 32-bit offsets and little memory
+_F_DIGITS = 15  # my_gcvt prints up to this many places before or after the point without an exponent
+
+
+def crc32_each(array: pa.Array[Any] | pa.ChunkedArray[Any], *, compiled: bool = COMPILED) -> pa.Array[Any]:
+    """CRC-32 (ISO 3309, as zlib's) of the UTF-8 or binary value of each row, uint32; null for null."""
+    if isinstance(array, pa.ChunkedArray):
+        parts = [crc32_each(chunk, compiled=compiled) for chunk in array.chunks]
+        return pa.concat_arrays(parts) if parts else pa.array([], pa.uint32())
+    array = _plain(array)
+    if not compiled:
+        sums = [None if v is None else zlib.crc32(v) for v in array.to_pylist()]
+        return pa.array(sums, pa.uint32())
+    validity, offsets, data = _buffers(array)
+    out = pa.allocate_buffer(len(array) * 4)
+    if len(array):
+        hashes.crc32(offsets.address, data.address if data else 0, array.offset, len(array), out.address)
+    return pa.Array.from_buffers(pa.uint32(), len(array), [_validity(array, validity), out])
+
+
+def crc32_sum(array: pa.Array[Any] | pa.ChunkedArray[Any], *, compiled: bool = COMPILED) -> int:
+    """The exact sum of `crc32_each`, nulls left out (fewer than 2³² rows fit 64 bits)."""
+    return pc.sum(crc32_each(array, compiled=compiled)).as_py() or 0
+
+
+def mysql_double_text(
+    array: pa.Array[Any] | pa.ChunkedArray[Any], *, compiled: bool = COMPILED
+) -> pa.Array[Any]:
+    """Each double as MySQL and MariaDB print `CAST(x + 0e0 AS CHAR)`; null for null. Floats are widened.
+
+    The shortest digits that read back as x; an exponent only outside 1e-15 … 1e15, written `1.5e-20`
+    (my_gcvt in the servers' strings/dtoa.c). The servers hold no infinity and no NaN; those become inf,
+    -inf and nan, which no server prints.
+    """
+    if isinstance(array, pa.ChunkedArray):
+        parts = [mysql_double_text(chunk, compiled=compiled) for chunk in array.chunks]
+        return pa.concat_arrays(parts) if parts else pa.array([], pa.string())
+    wide = array.cast(pa.float64())
+    if not compiled:
+        return pa.array([None if x is None else _double_text(x) for x in wide.to_pylist()], pa.string())
+    parts = [_double_texts(wide.slice(at, _ROWS)) for at in range(0, len(wide), _ROWS)]
+    return pa.concat_arrays(parts) if parts else pa.array([], pa.string())
+
+
+def _plain(array: pa.Array[Any]) -> pa.Array[Any]:
+    """Strings and bytes of any Arrow flavour as binary with 32-bit offsets."""
+    if pa.types.is_string(array.type):
+        return array.view(pa.binary())
+    return array if pa.types.is_binary(array.type) else array.cast(pa.binary())
+
+
+def _buffers(array: pa.Array[Any]) -> list[Any]:
+    return list(array.buffers())
+
+
+def _validity(array: pa.Array[Any], validity: pa.Buffer | None) -> pa.Buffer | None:
+    """The null bits of an array without its offset."""
+    if validity is None or array.null_count == 0:
+        return None
+    return validity if array.offset == 0 else pc.is_valid(array).buffers()[1]
+
+
+def _double_texts(array: pa.Array[Any]) -> pa.Array[Any]:
+    validity, values = _buffers(array)
+    offsets = pa.allocate_buffer((len(array) + 1) * 4)
+    text = pa.allocate_buffer(len(array) * hashes.LONGEST, resizable=True)
+    used = hashes.double_texts(values.address, array.offset, len(array), offsets.address, text.address)
+    text.resize(used)
+    return pa.Array.from_buffers(pa.string(), len(array), [_validity(array, validity), offsets, text])
+
+
+def _double_text(x: float) -> str:
+    """The same in Python: `repr` has the digits."""
+    if not math.isfinite(x):
+        return repr(x)
+    sign, bare = ("-", repr(x)[1:]) if repr(x).startswith("-") else ("", repr(x))
+    mantissa, _, power = bare.partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    digits = (whole + fraction).lstrip("0")
+    point = len(whole) + int(power or 0) - (len(whole + fraction) - len(digits))
+    digits = digits.rstrip("0")
+    if not digits:
+        return sign + "0"
+    if -_F_DIGITS < point <= 0:
+        return f"{sign}0.{'0' * -point}{digits}"
+    if 0 < point <= _F_DIGITS:
+        whole, fraction = digits[:point].ljust(point, "0"), digits[point:]
+        return sign + whole + ("." + fraction if fraction else "")
+    return f"{sign}{digits[0]}{'.' + digits[1:] if len(digits) > 1 else ''}e{point - 1}"

@@ -1,0 +1,1 @@
+"""Source → lake: one consistent read, proven before it is committed."""

@@ -1,0 +1,173 @@
+"""The load of one table: fingerprint at the source, read, write, fingerprint in the lake, commit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mainstem.contract import reconcile
+from mainstem.contract.reconcile import Fingerprint, Side
+from mainstem.engine.port import Engine
+from mainstem.errors import ProofFailed, Where
+from mainstem.ingest.pipeline import Prefetched
+from mainstem.ingest.state import COLUMNS, FINGERPRINT, encode_columns, fingerprint_text, summary
+from mainstem.lake import Lake, Staged, TableVersion
+from mainstem.project.config import ProofLevel
+from mainstem.schema import RAW, Table, TableName
+from mainstem.source.port import Snapshot, Source
+from mainstem.text import count
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What to load, and how. `rows_before` is the number of rows that readers see now."""
+
+    table: Table
+    source: str
+    level: ProofLevel
+    head: TableVersion | None
+    full_refresh: bool
+    rows_before: int = 0
+    allow_empty: bool = False
+
+    @property
+    def name(self) -> TableName:
+        return TableName(RAW, self.table.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A load that holds. `changed` is false if the lake already had exactly these rows."""
+
+    version: TableVersion
+    changed: bool
+    level: ProofLevel
+    text: str
+    checksum: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A load whose files are written but neither proven nor committed."""
+
+    load: Load
+    staged: Staged
+    expected: Fingerprint | None
+    started: float
+
+
+class Loader:
+    """Loads tables from one snapshot of one source. `begin` and `explain` use the snapshot's connection
+    and belong to one thread; `finish` may run in another one."""
+
+    def __init__(self, source: Source, snapshot: Snapshot, lake: Lake, engine: Engine, run: str) -> None:
+        self._dialect = source.dialect
+        self._snapshot = snapshot
+        self._lake = lake
+        self._engine = engine
+        self._run = run
+
+    def begin(self, load: Load, on_rows: Callable[[int], None]) -> Loaded | Pending:
+        """Read one table into files, unless the source's own fingerprint says that nothing changed."""
+        started = time.monotonic()
+        side = Side(self._dialect, self._snapshot.select)
+        expected = self._expected(side, load)
+        self._refuse_empty(load, expected.rows if expected else -1)
+        if expected is not None and self._unchanged(load, expected):
+            assert load.head is not None
+            text = f"{count(expected.rows, 'row')}, every cell equal the source (unchanged)"
+            return Loaded(
+                load.head, False, load.level, text, str(expected.checksum), time.monotonic() - started
+            )
+        with Prefetched(self._snapshot.read(load.table)) as batches:
+            staged = self._lake.stage(load.name, load.table.columns, batches, on_rows)
+        if load.level is ProofLevel.COUNT:
+            expected = Fingerprint(reconcile.row_count(side, load.table), (), 0)
+        return Pending(load, staged, expected, started)
+
+    def finish(self, pending: Pending) -> Loaded | Fingerprint:
+        """Prove the files and commit them. Where the proof fails, the lake's fingerprint is returned and
+        nothing is committed: `explain` then says what differs."""
+        load, staged, expected = pending.load, pending.staged, pending.expected
+        self._refuse_empty(load, staged.rows)
+        remembered = ""
+        if load.level is ProofLevel.FULL:
+            assert expected is not None
+            found = self._found(pending)
+            if found != expected:
+                return found
+            remembered = fingerprint_text(self._dialect.hash.value, expected)
+        elif expected is not None and expected.rows != staged.rows:
+            return Fingerprint(staged.rows, (), 0)
+        keys = summary(load.source, load.table.columns, self._snapshot.position, load.level.value, remembered)
+        version = self._lake.commit(staged, run=self._run, summary=keys)
+        seconds = time.monotonic() - pending.started
+        checksum = str(expected.checksum) if expected and remembered else ""
+        return Loaded(version, True, load.level, _text(load.level, version.rows), checksum, seconds)
+
+    def explain(self, pending: Pending, found: Fingerprint) -> ProofFailed:
+        """Narrow a difference down to columns and keys; the staged files are thrown away."""
+        load = pending.load
+        assert pending.expected is not None
+        try:
+            if load.level is ProofLevel.FULL:
+                source = Side(self._dialect, self._snapshot.select)
+                lake = self._lake_side()
+                message = str(reconcile.narrow(source, lake, load.table, (pending.expected, found)))
+            else:
+                message = (
+                    f"the source has {count(pending.expected.rows, 'row')}, "
+                    f"{count(found.rows, 'row')} arrived"
+                )
+        finally:
+            self._lake.discard(pending.staged)
+        return ProofFailed(
+            f"the load does not equal the source: {message}",
+            where=Where(table=str(load.name)),
+            hint="nothing was published; run again, and report it if it happens twice",
+        )
+
+    def _expected(self, side: Side, load: Load) -> Fingerprint | None:
+        if load.level is not ProofLevel.FULL:
+            return None
+        return reconcile.fingerprint(side, load.table, reconcile.forms(self._dialect, load.table))
+
+    def _unchanged(self, load: Load, expected: Fingerprint) -> bool:
+        if load.full_refresh or load.head is None:
+            return False
+        remembered = load.head.summary
+        # The names are not in the checksum: a renamed column must be written again.
+        return remembered.get(FINGERPRINT) == fingerprint_text(
+            self._dialect.hash.value, expected
+        ) and remembered.get(COLUMNS) == encode_columns(load.table.columns)
+
+    def _found(self, pending: Pending) -> Fingerprint:
+        table = pending.load.table
+        self._engine.attach_files(pending.load.name, pending.staged.files, table.columns)
+        side = self._lake_side()
+        return reconcile.fingerprint(side, table, reconcile.forms(self._dialect, table))
+
+    def _lake_side(self) -> Side:
+        return Side(self._engine.dialect.with_hash(self._dialect.hash), self._engine_select)
+
+    def _engine_select(self, sql: str) -> list[tuple[object, ...]]:
+        result = self._engine.query(sql)
+        return list(zip(*(column.to_pylist() for column in result.columns), strict=True))
+
+    def _refuse_empty(self, load: Load, rows: int) -> None:
+        if rows == 0 and load.rows_before > 0 and not load.allow_empty:
+            raise ProofFailed(
+                f"the source has no rows where the current release has {load.rows_before:,}",
+                where=Where(table=str(load.name)),
+                hint=f"if that is right: {load.table.name}: {{allow_empty: true}} under tables in mainstem.yml",
+            )
+
+
+def _text(level: ProofLevel, rows: int) -> str:
+    if level is ProofLevel.FULL:
+        return f"{count(rows, 'row')}, every cell equal the source"
+    if level is ProofLevel.COUNT:
+        return f"{count(rows, 'row')}, as many as in the source"
+    return f"{count(rows, 'row')}, not proven (proof: off)"

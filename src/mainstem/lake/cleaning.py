@@ -1,0 +1,74 @@
+"""Deletes what nobody can reach any more. Reachable: what a kept release or a table's head refers to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from mainstem import metadata
+from mainstem.catalog.local import LocalCatalog
+from mainstem.errors import LakeUnavailable
+from mainstem.lake import storage
+from mainstem.lake.values import CleanReport
+
+
+def clean(catalog: LocalCatalog, folder: Path, keep_releases: int, older_than: timedelta) -> CleanReport:
+    """See `Lake.clean`. Reads every metadata document first: one that cannot be read stops it before
+    anything is deleted."""
+    kept, dropped = _split(catalog, max(1, keep_releases))
+    locations = set(catalog.tables().values()) | kept
+    reachable = {path for location in locations for path in _reachable(location)}
+    if dropped:
+        catalog.forget(dropped)
+    before = time.time() - older_than.total_seconds()
+    files = size = 0
+    for path in _files(folder):
+        status = path.stat()
+        if path in reachable or status.st_mtime > before:
+            continue
+        storage.remove([path])
+        files += 1
+        size += status.st_size
+    _remove_empty_folders(folder)
+    return CleanReport(files, size, tuple(dropped))
+
+
+def _split(catalog: LocalCatalog, keep: int) -> tuple[set[str], list[str]]:
+    """Metadata files of the releases that stay, and the names of those that go."""
+    current = catalog.current()
+    stay: set[str] = set()
+    go = []
+    for number, release in enumerate(catalog.releases()):
+        if number < keep or (current and release.id == current.id):
+            stay.update(pin.metadata_location for pin in release.tables.values())
+        else:
+            go.append(release.id)
+    return stay, go
+
+
+def _reachable(location: str) -> Iterator[Path]:
+    """The metadata file, and the files of its current snapshot."""
+    table = metadata.load(location)
+    if table.files is None:
+        raise LakeUnavailable(f"{location} was not written by Mainstem, so nothing can be cleaned safely")
+    yield Path(location)
+    yield table.manifest_list
+    # Written by one commit, a snapshot's manifest has the name of its manifest list.
+    commit = table.manifest_list.name.removesuffix(".avro").split("-", 3)[3]
+    yield table.manifest_list.with_name(f"{commit}-m0.avro")
+    yield from table.files
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    yield from (path for path in folder.rglob("*") if path.is_file())
+
+
+def _remove_empty_folders(folder: Path) -> None:
+    for path in sorted(folder.rglob("*"), key=lambda p: len(p.parts), reverse=True):
+        if path.is_dir():
+            try:
+                path.rmdir()
+            except OSError:
+                continue  # not empty

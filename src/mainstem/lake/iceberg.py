@@ -1,0 +1,391 @@
+"""Writes Iceberg (format version 2): manifest, manifest list, table metadata. The only user of pyiceberg.
+
+pyiceberg's values and file formats are used, its transactions are not: they do not force files to the
+disk, delete files when a commit's outcome is unknown, and import what a table's metadata names
+(`py-io-impl`). Here the files are written and synchronised in order, nothing is deleted unless the catalog
+said no, and every file goes through `_DurableIO`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from pyiceberg.conversions import to_bytes
+from pyiceberg.io import FileIO, InputFile, InputStream, OutputFile, OutputStream
+from pyiceberg.manifest import (
+    DataFile as IcebergDataFile,
+)
+from pyiceberg.manifest import (
+    DataFileContent,
+    FileFormat,
+    ManifestEntry,
+    ManifestEntryStatus,
+    ManifestFile,
+    write_manifest,
+    write_manifest_list,
+)
+from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC
+from pyiceberg.schema import Schema
+from pyiceberg.table.metadata import TableMetadata, TableMetadataUtil, new_table_metadata
+from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRefType
+from pyiceberg.table.snapshots import Operation, Snapshot, Summary
+from pyiceberg.table.sorting import UNSORTED_SORT_ORDER
+from pyiceberg.table.update import (
+    AddSchemaUpdate,
+    AddSnapshotUpdate,
+    RemoveSnapshotsUpdate,
+    SetCurrentSchemaUpdate,
+    SetPropertiesUpdate,
+    SetSnapshotRefUpdate,
+    TableUpdate,
+    update_table_metadata,
+)
+from pyiceberg.typedef import Record
+from pyiceberg.types import NestedField, PrimitiveType
+from pyiceberg.utils.truncate import truncate_upper_bound_binary_string, truncate_upper_bound_text_string
+
+from mainstem import crash, metadata
+from mainstem.errors import LakeUnavailable, Where
+from mainstem.lake import storage
+from mainstem.lake.values import DataFile, Staged
+from mainstem.metadata import FILES, NATIVE
+from mainstem.schema import Kind
+
+FORMAT_VERSION: Any = 2
+COMPRESSION: Any = "deflate"
+BOUND = 16  # characters or bytes of a bound, Iceberg's default
+PROPERTIES = {
+    "write.metadata.previous-versions-max": "20",
+    "write.parquet.compression-codec": "zstd",
+}
+
+
+class Prepared:
+    """A commit that stands on the disk, complete, and that nothing refers to yet."""
+
+    def __init__(self, location: Path, table: metadata.TableMetadata, files: Sequence[Path]) -> None:
+        self.location = location
+        self.table = table
+        self.files = files
+
+
+def prepare(staged: Staged, summary: Mapping[str, str], keep: Iterable[int]) -> Prepared:
+    """Write every file of the commit and force it to the disk. Of the table's older snapshots the history
+    keeps the present one and those in `keep`. Raises LakeUnavailable; then nothing is left behind."""
+    io = _DurableIO()
+    try:
+        with storage.mapped(staged.name):
+            storage.make_folder(staged.location / "metadata")
+            return _prepare(io, staged, summary, set(keep))
+    except BaseException as error:
+        storage.remove(io.written)
+        if isinstance(error, (ValueError, KeyError, EOFError)):
+            raise LakeUnavailable(
+                "the table's metadata in the lake is damaged", where=Where(table=str(staged.name))
+            ) from error
+        raise
+
+
+def _prepare(io: _DurableIO, staged: Staged, summary: Mapping[str, str], keep: set[int]) -> Prepared:
+    base = _load(staged.base) if staged.base else None
+    table = _evolved(base, staged)
+    parent = base.current_snapshot() if base else None
+    snapshot = _snapshot(io, table, parent, staged, summary)
+    updates: list[TableUpdate] = [
+        AddSnapshotUpdate(snapshot=snapshot),
+        SetSnapshotRefUpdate.model_validate(
+            {"ref-name": MAIN_BRANCH, "type": SnapshotRefType.BRANCH, "snapshot-id": snapshot.snapshot_id}
+        ),
+    ]
+    if parent:
+        keep.add(parent.snapshot_id)
+    dropped = [s.snapshot_id for s in table.snapshots if s.snapshot_id not in keep]
+    if dropped:
+        updates.append(RemoveSnapshotsUpdate.model_validate({"snapshot-ids": dropped}))
+    table = update_table_metadata(table, tuple(updates), metadata_location=staged.base)
+    location = staged.location / "metadata" / f"{_next_number(staged.base):05d}-{uuid.uuid4()}.metadata.json"
+    content = table.model_dump_json().encode()
+    storage.write(location, content)
+    io.written.append(location)
+    crash.point("commit.metadata")
+    storage.sync(location.parent)
+    crash.point("commit.synced")
+    return Prepared(location, metadata.parse(str(location), json.loads(content)), tuple(io.written))
+
+
+def _load(location: str) -> TableMetadata:
+    return TableMetadataUtil.parse_raw(Path(location).read_bytes().decode())
+
+
+def _next_number(base: str | None) -> int:
+    return int(Path(base).name.partition("-")[0]) + 1 if base else 0
+
+
+# Schema
+
+
+def _evolved(base: TableMetadata | None, staged: Staged) -> TableMetadata:
+    """The metadata with the staged columns as its current schema."""
+    fields = [
+        NestedField(field_id, c.name, str(c.type), required=not c.nullable, doc=c.comment or None)
+        for field_id, c in zip(staged.field_ids, staged.columns, strict=True)
+    ]
+    native = json.dumps({c.name: c.native for c in staged.columns if c.native}, ensure_ascii=False)
+    if base is None:
+        properties = {**PROPERTIES, "format-version": str(FORMAT_VERSION), NATIVE: native}
+        return new_table_metadata(
+            Schema(*fields),
+            UNPARTITIONED_PARTITION_SPEC,
+            UNSORTED_SORT_ORDER,
+            str(staged.location),
+            properties,
+        )
+    updates: list[TableUpdate] = []
+    if tuple(fields) != base.schema().fields:
+        same = next((s for s in base.schemas if s.fields == tuple(fields)), None)
+        if same:
+            updates.append(SetCurrentSchemaUpdate.model_validate({"schema-id": same.schema_id}))
+        else:
+            new_id = max(s.schema_id for s in base.schemas) + 1
+            updates.append(AddSchemaUpdate(schema=Schema(*fields, schema_id=new_id)))
+            updates.append(SetCurrentSchemaUpdate.model_validate({"schema-id": new_id}))
+    if base.properties.get(NATIVE) != native:
+        updates.append(SetPropertiesUpdate(updates={NATIVE: native}))
+    return update_table_metadata(base, tuple(updates)) if updates else base
+
+
+# Snapshot
+
+
+def _snapshot(
+    io: _DurableIO, table: TableMetadata, parent: Snapshot | None, staged: Staged, extra: Mapping[str, str]
+) -> Snapshot:
+    folder = staged.location / "metadata"
+    snapshot_id = table.new_snapshot_id()
+    commit = uuid.uuid4()
+    old = _live_entries(io, parent) if parent else []
+    manifests = []
+    if staged.data or old:
+        path = str(folder / f"{commit}-m0.avro")
+        with write_manifest(
+            FORMAT_VERSION, table.spec(), table.schema(), io.new_output(path), snapshot_id, COMPRESSION
+        ) as manifest:
+            for data in staged.data:
+                manifest.add(
+                    ManifestEntry.from_args(
+                        status=ManifestEntryStatus.ADDED,
+                        snapshot_id=snapshot_id,
+                        sequence_number=None,
+                        file_sequence_number=None,
+                        data_file=_data_file(data, table.schema()),
+                    )
+                )
+            for entry in old:
+                manifest.delete(entry)
+        manifests.append(manifest.to_manifest_file())
+    crash.point("commit.manifest")
+    path = str(folder / f"snap-{snapshot_id}-0-{commit}.avro")
+    sequence = table.next_sequence_number()
+    parent_id = parent.snapshot_id if parent else None
+    with write_manifest_list(
+        FORMAT_VERSION, io.new_output(path), snapshot_id, parent_id, sequence, COMPRESSION
+    ) as manifest_list:
+        manifest_list.add_manifests(manifests)
+    crash.point("commit.manifest_list")
+    return Snapshot.model_validate(
+        {
+            "snapshot-id": snapshot_id,
+            "parent-snapshot-id": parent_id,
+            "sequence-number": sequence,
+            "timestamp-ms": max(int(time.time() * 1000), table.last_updated_ms),
+            "manifest-list": path,
+            "summary": _summary(staged, parent, old, extra),
+            "schema-id": table.current_schema_id,
+        }
+    )
+
+
+def _live_entries(io: FileIO, snapshot: Snapshot) -> list[ManifestEntry]:
+    manifests: list[ManifestFile] = snapshot.manifests(io)
+    return [
+        entry for manifest in manifests for entry in manifest.fetch_manifest_entry(io, discard_deleted=True)
+    ]
+
+
+def _summary(
+    staged: Staged, parent: Snapshot | None, old: Sequence[ManifestEntry], extra: Mapping[str, str]
+) -> Summary:
+    files = [path.relative_to(staged.location).as_posix() for path in staged.files]
+    counts = {
+        "added-data-files": len(staged.files),
+        "added-records": staged.rows,
+        "added-files-size": staged.bytes,
+        "deleted-data-files": len(old),
+        "deleted-records": sum(entry.data_file.record_count for entry in old),
+        "removed-files-size": sum(entry.data_file.file_size_in_bytes for entry in old),
+    }
+    totals = {
+        "total-data-files": len(staged.files),
+        "total-records": staged.rows,
+        "total-files-size": staged.bytes,
+        "total-delete-files": 0,
+        "total-position-deletes": 0,
+        "total-equality-deletes": 0,
+    }
+    numbers = {key: str(value) for key, value in counts.items() if value}
+    numbers.update((key, str(value)) for key, value in totals.items())
+    operation = Operation.OVERWRITE if parent else Operation.APPEND
+    return Summary(operation, **{**extra, FILES: json.dumps(files), **numbers})
+
+
+# Data files
+
+
+def _data_file(data: DataFile, schema: Schema) -> IcebergDataFile:
+    sizes: dict[int, int] = {}
+    offsets = []
+    ids = [field.field_id for field in schema.fields]
+    for number in range(data.footer.num_row_groups):
+        group = data.footer.row_group(number)
+        first = group.column(0)
+        offsets.append(first.dictionary_page_offset if first.has_dictionary_page else first.data_page_offset)
+        for position, field_id in enumerate(ids):
+            sizes[field_id] = sizes.get(field_id, 0) + group.column(position).total_compressed_size
+    lower, upper = _bounds(data, schema)
+    return IcebergDataFile.from_args(
+        content=DataFileContent.DATA,
+        file_path=str(data.path),
+        file_format=FileFormat.PARQUET,
+        partition=Record(),
+        record_count=data.rows,
+        file_size_in_bytes=data.bytes,
+        column_sizes=sizes,
+        value_counts=dict.fromkeys(ids, data.rows),
+        null_value_counts=dict(data.nulls),
+        nan_value_counts={},
+        lower_bounds=lower,
+        upper_bounds=upper,
+        key_metadata=None,
+        split_offsets=offsets,
+        equality_ids=None,
+        sort_order_id=None,
+        spec_id=0,
+    )
+
+
+_BOUNDED = frozenset({"int", "long", "date", "string", "binary"})
+
+
+def _bounds(data: DataFile, schema: Schema) -> tuple[dict[int, bytes], dict[int, bytes]]:
+    """Smallest and largest value of a column, where Parquet has them for every row group and they are
+    plain: whole numbers, dates, texts and bytes (shortened, the upper one rounded up)."""
+    lower: dict[int, bytes] = {}
+    upper: dict[int, bytes] = {}
+    for position, field in enumerate(schema.fields):
+        if str(field.field_type) not in _BOUNDED:
+            continue
+        groups = [data.footer.row_group(n).column(position) for n in range(data.footer.num_row_groups)]
+        filled = [g for g in groups if not (g.is_stats_set and g.statistics.null_count == g.num_values)]
+        if not filled or not all(g.is_stats_set and g.statistics.has_min_max for g in filled):
+            continue
+        kind = cast("PrimitiveType", field.field_type)
+        lower[field.field_id] = to_bytes(kind, _rounded_down(min(g.statistics.min for g in filled)))
+        most = _rounded_up(max(g.statistics.max for g in filled))
+        if most is not None:
+            upper[field.field_id] = to_bytes(kind, most)
+    return lower, upper
+
+
+def _rounded_down(value: Any) -> Any:
+    return value[:BOUND] if isinstance(value, (str, bytes)) else value
+
+
+def _rounded_up(value: Any) -> Any:
+    if isinstance(value, str):
+        return truncate_upper_bound_text_string(value, BOUND)
+    if isinstance(value, bytes):
+        return truncate_upper_bound_binary_string(value, BOUND)
+    return value
+
+
+# Files
+
+
+class _DurableIO(FileIO):
+    """pyiceberg's file access on the local file system: new files only, each forced to the disk at close."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[Path] = []
+
+    def new_input(self, location: str) -> InputFile:
+        return _Input(location)
+
+    def new_output(self, location: str) -> OutputFile:
+        self.written.append(Path(location))
+        return _Output(location)
+
+    def delete(self, location: str | InputFile | OutputFile) -> None:
+        raise NotImplementedError("the lake deletes its files itself")
+
+
+class _Input(InputFile):
+    def __len__(self) -> int:
+        return Path(self.location).stat().st_size
+
+    def exists(self) -> bool:
+        return Path(self.location).exists()
+
+    def open(self, seekable: bool = True) -> InputStream:
+        return Path(self.location).open("rb")
+
+
+class _Output(OutputFile):
+    def __len__(self) -> int:
+        return Path(self.location).stat().st_size
+
+    def exists(self) -> bool:
+        return Path(self.location).exists()
+
+    def to_input_file(self) -> InputFile:
+        return _Input(self.location)
+
+    def create(self, overwrite: bool = False) -> OutputStream:
+        return _Buffered(Path(self.location))
+
+
+class _Buffered:
+    """Holds a metadata file until it is closed (they are small), then writes it in one go."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._closed = False
+
+    def write(self, content: bytes) -> int:
+        self._parts.append(content)
+        self._size += len(content)
+        return len(content)
+
+    def tell(self) -> int:
+        return self._size
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            storage.write(self._path, b"".join(self._parts))
+
+    def __enter__(self) -> _Buffered:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+assert {kind.value for kind in (Kind.INT, Kind.LONG, Kind.DATE, Kind.STRING, Kind.BINARY)} == _BOUNDED

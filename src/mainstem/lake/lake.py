@@ -1,0 +1,174 @@
+"""The lake of one project."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from mainstem import crash, metadata
+from mainstem.catalog.local import LocalCatalog
+from mainstem.catalog.port import Pinned, Release
+from mainstem.errors import LakeUnavailable, UsageError, Where
+from mainstem.lake import cleaning, parquet, storage, versions
+from mainstem.lake.lock import run_lock
+from mainstem.lake.values import CleanReport, Staged, TableVersion
+from mainstem.schema import Column, TableName
+
+
+class Lake:
+    """Tables as Iceberg under `root`/lake, pointers and releases in `root`/catalog.db.
+
+    `root` is the project's `.mainstem`. Making a Lake touches nothing; the first write creates what is
+    needed. Safe to use from several threads, as long as they commit different tables.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self.catalog = LocalCatalog(self.root / "catalog.db")
+        self._folder = self.root / "lake"
+
+    # Tables
+
+    def stage(
+        self,
+        name: TableName,
+        columns: Sequence[Column],
+        batches: Iterable[pa.RecordBatch],
+        on_rows: Callable[[int], None] | None = None,
+    ) -> Staged:
+        """Write all rows of the table's next version as Parquet, on the disk when this returns; no reader
+        sees them. `batches` have the types of `arrow.schema_of(columns)`. Raises what `batches` raises,
+        ValueNotExact for a NULL where none may be, LakeUnavailable; then no file is left."""
+        versions.check_columns(name, columns)
+        base = self.catalog.location(name)
+        table = metadata.load(base) if base else None
+        location = table.location if table else storage.new_location(self._folder, name)
+        field_ids = versions.evolve(
+            table.fields if table else (), table.last_field_id if table else 0, columns
+        )
+        data = parquet.write(name, location / "data", columns, field_ids, batches, on_rows)
+        return Staged(
+            name=name,
+            columns=tuple(columns),
+            files=tuple(file.path for file in data),
+            rows=sum(file.rows for file in data),
+            bytes=sum(file.bytes for file in data),
+            location=location,
+            base=base,
+            field_ids=field_ids,
+            data=data,
+        )
+
+    def discard(self, staged: Staged) -> None:
+        """Delete staged files that are not to be committed."""
+        storage.remove(staged.files)
+
+    def commit(self, staged: Staged, *, run: str, summary: Mapping[str, str]) -> TableVersion:
+        """Make the staged rows the table's whole content, by one Iceberg snapshot; the table is created if
+        it is new. `summary` and the run's name go into the snapshot's summary. All or nothing, durable
+        when this returns. LakeUnavailable if the table has moved on since it was staged."""
+        # The one import that is not at a file's head: pyiceberg takes half a second, and only those who
+        # commit shall pay for it, not every start of the command line.
+        from mainstem.lake import iceberg
+
+        if self.catalog.location(staged.name) != staged.base:
+            raise _overtaken(staged.name)
+        keep = self._released_snapshots(staged.name)
+        prepared = iceberg.prepare(staged, {**summary, metadata.RUN: run}, keep)
+        new = str(prepared.location)
+        crash.point("commit.before_swap")
+        try:
+            swapped = self.catalog.swap(staged.name, staged.base, new)
+        except LakeUnavailable:
+            # The outcome is unknown: whatever the catalog says now is the truth, and no file may go.
+            if self.catalog.location(staged.name) != new:
+                raise
+            swapped = True
+        if not swapped:
+            storage.remove(prepared.files)
+            raise _overtaken(staged.name)
+        crash.point("commit.after_swap")
+        return versions.version(staged.name, prepared.table)
+
+    def head(self, name: TableName) -> TableVersion | None:
+        """The newest committed version, released or not; None if there is no such table."""
+        location = self.catalog.location(name)
+        return versions.version(name, metadata.load(location)) if location else None
+
+    def at(self, name: TableName, metadata_location: str) -> TableVersion:
+        """The version that a metadata file describes (that of a release, say)."""
+        return versions.version(name, metadata.load(metadata_location))
+
+    def tables(self) -> list[TableName]:
+        """All tables, in order of name."""
+        return list(self.catalog.tables())
+
+    def drop(self, name: TableName) -> bool:
+        """Forget the table; releases that hold it keep it readable, `clean` deletes the rest."""
+        return self.catalog.drop(name)
+
+    # Releases
+
+    def publish(
+        self, run: str, tables: Mapping[TableName, TableVersion], proof: Mapping[str, Any]
+    ) -> Release:
+        """Make these versions, together, what readers see from now on. One transaction."""
+        for name, version in tables.items():
+            if not Path(version.metadata_location).is_file():
+                raise LakeUnavailable(
+                    "the version to be published is no longer in the lake", where=Where(table=str(name))
+                )
+        pins = {
+            name: Pinned(v.snapshot_id, v.metadata_location, v.rows, v.bytes) for name, v in tables.items()
+        }
+        crash.point("publish.before")
+        release = self.catalog.publish(run, pins, proof)
+        crash.point("publish.after")
+        return release
+
+    def releases(self) -> list[Release]:
+        """All that are kept, the newest first."""
+        return self.catalog.releases()
+
+    def current_release(self) -> Release | None:
+        """What readers see; None before the first release."""
+        return self.catalog.current()
+
+    def release(self, name: str) -> Release:
+        """The release of that name; UsageError if it is not kept."""
+        for release in self.catalog.releases():
+            if release.id == name:
+                return release
+        raise UsageError(f"there is no release {name}", hint="mainstem releases lists those that are kept")
+
+    def rollback(self, release: str) -> Release:
+        """Let readers see that release (again). UsageError if it is not kept."""
+        return self.catalog.set_current(release)
+
+    # Housekeeping
+
+    def run_lock(self, command: str, wait: float = 0.0) -> AbstractContextManager[None]:
+        """One run at a time: see `lock.run_lock`."""
+        return run_lock(self.root / "run.lock", command, wait)
+
+    def clean(self, keep_releases: int = 10, older_than: timedelta = timedelta(hours=1)) -> CleanReport:
+        """Forget all but the newest `keep_releases` releases (the current one always stays), then delete
+        files that no kept release and no table's head refers to and that are older than `older_than`.
+        Call it under `run_lock`: the rows of a run at work are in no table yet."""
+        return cleaning.clean(self.catalog, self._folder, keep_releases, older_than)
+
+    def _released_snapshots(self, name: TableName) -> list[int]:
+        return [r.tables[name].snapshot_id for r in self.catalog.releases() if name in r.tables]
+
+
+def _overtaken(name: TableName) -> LakeUnavailable:
+    return LakeUnavailable(
+        "another run has committed this table meanwhile; nothing was changed",
+        where=Where(table=str(name)),
+        hint="run again",
+    )

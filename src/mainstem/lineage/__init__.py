@@ -1,0 +1,1 @@
+"""Where a model's columns come from, found by parsing its SQL."""

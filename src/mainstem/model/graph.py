@@ -1,0 +1,180 @@
+"""The order in which models run: a graph of references, its errors and its selections. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from graphlib import CycleError, TopologicalSorter
+
+from mainstem.errors import ConfigErrors, UsageError, Where
+from mainstem.model.sql import Reference
+from mainstem.schema import MART, RAW, TableName
+from mainstem.text import nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A table of the graph. Raw tables have no file and no references."""
+
+    name: TableName
+    file: str = ""
+    references: tuple[Reference, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """All tables, raw and mart, each after those that it reads."""
+
+    nodes: Mapping[TableName, Node]
+    order: tuple[TableName, ...]
+
+    def parents(self, name: TableName) -> tuple[TableName, ...]:
+        """What a table reads directly."""
+        return tuple(dict.fromkeys(reference.table for reference in self.nodes[name].references))
+
+    def ancestors(self, names: Iterable[TableName]) -> set[TableName]:
+        """Everything that the tables read, directly or not (themselves left out)."""
+        return _closure(names, self.parents)
+
+    def descendants(self, names: Iterable[TableName]) -> set[TableName]:
+        """Everything that reads the tables, directly or not (themselves left out)."""
+        children: dict[TableName, list[TableName]] = {name: [] for name in self.nodes}
+        for name in self.nodes:
+            for parent in self.parents(name):
+                children[parent].append(name)
+        return _closure(names, lambda name: children[name])
+
+
+def _closure(names: Iterable[TableName], step: Callable[[TableName], Iterable[TableName]]) -> set[TableName]:
+    found: set[TableName] = set()
+    pending = list(names)
+    while pending:
+        for other in step(pending.pop()):
+            if other not in found:
+                found.add(other)
+                pending.append(other)
+    return found
+
+
+def build_graph(raw: Iterable[str], models: Sequence[Node]) -> Graph:
+    """Resolve references (without regard to case, as DuckDB does) and order the tables.
+
+    Raises ConfigErrors with every unknown table and the first cycle, each at its file and line.
+    """
+    known = {(RAW, name.casefold()): TableName(RAW, name) for name in raw}
+    known |= {(MART, node.name.name.casefold()): node.name for node in models}
+    errors: list[UsageError] = []
+    nodes = {name: Node(name) for name in known.values() if name.namespace == RAW}
+    for node in models:
+        resolved = []
+        for reference in node.references:
+            target = known.get((reference.table.namespace, reference.table.name.casefold()))
+            if target is None:
+                errors.append(_unknown(reference, node.file, known.values()))
+            else:
+                resolved.append(Reference(target, reference.line))
+        nodes[node.name] = Node(node.name, node.file, tuple(resolved), node.tags)
+    if not errors:
+        try:
+            order = TopologicalSorter({n: [r.table for r in node.references] for n, node in nodes.items()})
+            return Graph(nodes, tuple(order.static_order()))
+        except CycleError as error:
+            errors.append(_cycle(error.args[1], nodes))
+    raise ConfigErrors(errors)
+
+
+def _unknown(reference: Reference, file: str, known: Iterable[TableName]) -> UsageError:
+    table = reference.table
+    names = [str(name) if name.namespace == RAW else name.name for name in known]
+    if table.namespace == RAW:
+        message, hint = f"there is no source table {table}", nearest(str(table), names, "tables")
+    else:
+        # The commonest slip: a source table without its schema.
+        same = [name for name in names if name.casefold() == f"{RAW}.{table.name}".casefold()]
+        hint = f"did you mean {same[0]}?" if same else nearest(table.name, names, "tables")
+        message = f"there is no model {table.name}"
+    return UsageError(message, where=Where(file, reference.line), hint=hint)
+
+
+def _cycle(names: Sequence[TableName], nodes: Mapping[TableName, Node]) -> UsageError:
+    # graphlib lists the cycle from parent to child; people read it as "a reads b".
+    path = list(reversed(names))
+    start = min(range(len(path) - 1), key=lambda i: path[i])
+    path = [*path[start:-1], *path[:start], path[start]]
+    node = nodes[path[0]]
+    line = next(r.line for r in node.references if r.table == path[1])
+    text = " reads ".join(name.name for name in path)
+    return UsageError(f"the models form a cycle: {text}", where=Where(node.file, line))
+
+
+def select(
+    graph: Graph, include: Sequence[str], exclude: Sequence[str], modified: Set[TableName]
+) -> set[TableName]:
+    """The tables that dbt's selection grammar names.
+
+    Each item is a name (`fact_orders`, `raw.orders`, with `*` and `?`), `tag:NAME`, `state:modified`,
+    with `+` before it for all that it reads and after it for all that reads it (`2+` for two steps);
+    items joined by `,` must all hold; several items add up. No item selects everything.
+    Raises UsageError for an item that names nothing.
+    """
+    chosen = _union(graph, include, modified) if include else set(graph.nodes)
+    return chosen - _union(graph, exclude, modified)
+
+
+def _union(graph: Graph, items: Sequence[str], modified: Set[TableName]) -> set[TableName]:
+    found: set[TableName] = set()
+    for item in (part for text in items for part in text.split()):
+        sets = [_one(graph, part, modified) for part in item.split(",") if part]
+        found |= set.intersection(*sets) if sets else set()
+    return found
+
+
+def _one(graph: Graph, item: str, modified: Set[TableName]) -> set[TableName]:
+    before, name, after = _split(item)
+    if name.startswith("tag:"):
+        base = {n for n, node in graph.nodes.items() if name[4:] in node.tags}
+    elif name == "state:modified":
+        base = set(modified) & set(graph.nodes)
+        return base | _steps(graph, base, before, up=True) | _steps(graph, base, after, up=False)
+    else:
+        base = {n for n in graph.nodes if _matches(n, name)}
+    if not base:
+        names = [n.name if n.namespace == MART else str(n) for n in graph.nodes]
+        raise UsageError(f"the selection {item!r} names no table", hint=nearest(name, names, "tables"))
+    return base | _steps(graph, base, before, up=True) | _steps(graph, base, after, up=False)
+
+
+def _matches(name: TableName, pattern: str) -> bool:
+    folded = pattern.casefold()
+    if fnmatchcase(str(name).casefold(), folded):
+        return True
+    return name.namespace == MART and "." not in pattern and fnmatchcase(name.name.casefold(), folded)
+
+
+def _split(item: str) -> tuple[int, str, int]:
+    """`2+name+` → (2, "name", -1): how many steps up and down, -1 for all of them."""
+    before = after = 0
+    head, plus, rest = item.partition("+")
+    if plus and (not head or head.isdigit()) and rest:
+        before, item = (int(head) if head else -1), rest
+    head, plus, rest = item.rpartition("+")
+    if plus and (not rest or rest.isdigit()) and head:
+        after, item = (int(rest) if rest else -1), head
+    return before, item, after
+
+
+def _steps(graph: Graph, base: set[TableName], depth: int, *, up: bool) -> set[TableName]:
+    if depth < 0:
+        return graph.ancestors(base) if up else graph.descendants(base)
+    found: set[TableName] = set()
+    edge = base
+    for _ in range(depth):
+        edge = {
+            other
+            for name in edge
+            for other in (graph.parents(name) if up else [n for n in graph.nodes if name in graph.parents(n)])
+        }
+        found |= edge
+    return found

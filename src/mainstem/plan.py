@@ -1,0 +1,253 @@
+"""What a run would do and why: pure, from the project, the source's schema and the lake's state."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mainstem.contract.model_checks import table_name
+from mainstem.errors import ConfigErrors, UsageError, Where
+from mainstem.ingest.state import COLUMNS, FINGERPRINT, changes, decode_columns
+from mainstem.lake import TableVersion
+from mainstem.model.graph import Graph, Node, build_graph, select
+from mainstem.model.sql import Reference, parse_query, references
+from mainstem.project.load import Project
+from mainstem.project.modelfile import ModelFile
+from mainstem.schema import MART, RAW, Database, Table, TableName
+from mainstem.transform.state import DIGEST, MODEL
+
+Action = Literal["new", "changed", "check", "rebuild", "depends", "unchanged"]
+
+
+@dataclass(frozen=True, slots=True)
+class IngestStep:
+    """A source table. `action`: new (never read), changed (its columns did), check (read if its
+    fingerprint differs; with proof off or count: read), rebuild (--full-refresh)."""
+
+    name: TableName
+    source: str
+    table: Table
+    action: Action
+    reasons: tuple[str, ...]
+
+    @property
+    def rows(self) -> int:
+        return self.table.rows
+
+    @property
+    def bytes(self) -> int:
+        return self.table.bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStep:
+    """A model. `action`: new, changed (its text did), rebuild, depends (run if an input turns out to
+    have changed), unchanged (no input is loaded in this run)."""
+
+    name: TableName
+    model: ModelFile
+    inputs: tuple[TableName, ...]
+    action: Action
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps in an order in which they can run. `removed` are tables of the current release that the
+    project no longer has; `graph` holds everything, selected or not."""
+
+    ingest: tuple[IngestStep, ...]
+    models: tuple[ModelStep, ...]
+    removed: tuple[TableName, ...]
+    graph: Graph
+
+    @property
+    def names(self) -> set[TableName]:
+        """The tables that the run would touch."""
+        return {step.name for step in self.ingest} | {step.name for step in self.models}
+
+    @property
+    def rows(self) -> int:
+        """Estimated rows to read at most; unknown estimates count as zero."""
+        return sum(max(step.rows, 0) for step in self.ingest)
+
+    @property
+    def bytes(self) -> int:
+        """Estimated bytes to read at most."""
+        return sum(max(step.bytes, 0) for step in self.ingest)
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The user's selection on the command line."""
+
+    select: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    full_refresh: bool = False
+
+
+def model_digest(model: ModelFile, inputs: Mapping[TableName, TableVersion], salt: str) -> str:
+    """What decides whether a model's table is still right: its text, its inputs' snapshots, the version
+    of what computes it (`salt`)."""
+    parts = [salt, model.digest, *sorted(f"{name}@{version.snapshot_id}" for name, version in inputs.items())]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def project_graph(project: Project, tables: Collection[str]) -> Graph:
+    """The graph of a project's models over source tables. Raises ConfigErrors with all errors."""
+    nodes, errors = [], list[UsageError]()
+    for model in project.models:
+        try:
+            query = parse_query(model.sql, model.file, model.sql_line)
+            found = (*references(query, model.file, model.sql_line), *_promised(model))
+        except UsageError as error:
+            errors.append(error)
+            continue
+        nodes.append(Node(TableName(MART, model.name), model.file, found, tuple(model.header.tags)))
+    if errors:
+        raise ConfigErrors(errors)
+    return build_graph(tables, nodes)
+
+
+def _promised(model: ModelFile) -> list[Reference]:
+    """Tables that the header's promises speak of: they must stand before the model is proven."""
+    found = []
+    for column, spec in model.header.columns.items():
+        if spec.references:
+            dimension = spec.references.rpartition(".")[0].removeprefix(f"{MART}.")
+            line = model.where("columns", column, "references").line
+            found.append(Reference(TableName(MART, dimension), line))
+    if model.header.grain:
+        found.append(Reference(table_name(model.header.grain.table), model.where("grain", "table").line))
+    return found
+
+
+def make_plan(
+    project: Project,
+    databases: Mapping[str, Database],
+    heads: Mapping[TableName, TableVersion],
+    released: Collection[TableName],
+    choices: Choices,
+    salt: str,
+) -> Plan:
+    """Compare what there is with what there was. Touches nothing.
+
+    `databases` by source name; `heads` are the newest committed versions; `released` the tables of the
+    current release. Raises ConfigErrors for errors in the models, UsageError for the selection.
+    """
+    origin = _origins(databases)
+    graph = project_graph(project, origin)
+    modified = _modified(project, graph, heads)
+    chosen = select(graph, choices.select, choices.exclude, modified)
+    ingest = tuple(
+        _ingest_step(source, table, heads.get(TableName(RAW, name)), choices)
+        for name, (source, table) in origin.items()
+        if TableName(RAW, name) in chosen
+    )
+    files = {TableName(MART, model.name): model for model in project.models}
+    loading = {step.name for step in ingest}
+    models: list[ModelStep] = []
+    for name in graph.order:
+        if name in files and name in chosen:
+            step = _model_step(files[name], graph, heads, loading, choices, salt)
+            models.append(step)
+            if step.action != "unchanged":
+                loading.add(name)
+    removed = tuple(sorted(set(released) - set(graph.nodes)))
+    return Plan(ingest, tuple(models), removed, graph)
+
+
+def _origins(databases: Mapping[str, Database]) -> dict[str, tuple[str, Table]]:
+    origin: dict[str, tuple[str, Table]] = {}
+    folded: dict[str, str] = {}
+    errors: list[UsageError] = []
+    for source, database in databases.items():
+        for table in database.tables:
+            twin = folded.setdefault(table.name.casefold(), f"{source}: {table.name}")
+            if twin != f"{source}: {table.name}":
+                hint = "exclude one of them in mainstem.yml (names differ by more than case in the lake)"
+                message = f"two source tables would be raw.{table.name}: {twin} and {source}: {table.name}"
+                errors.append(UsageError(message, where=Where("mainstem.yml"), hint=hint))
+            origin[table.name] = (source, table)
+            errors.extend(_twin_columns(table))
+    if errors:
+        raise ConfigErrors(errors)
+    return origin
+
+
+def _twin_columns(table: Table) -> list[UsageError]:
+    seen: dict[str, str] = {}
+    errors = []
+    for column in table.columns:
+        twin = seen.setdefault(column.name.casefold(), column.name)
+        if twin != column.name:
+            where = Where(table=f"raw.{table.name}", column=column.name)
+            message = f"the columns {twin} and {column.name} differ by case alone"
+            hint = f"leave the table out (exclude: [{table.name}]) or rename one in the source"
+            errors.append(UsageError(message, where=where, hint=hint))
+    return errors
+
+
+def _modified(project: Project, graph: Graph, heads: Mapping[TableName, TableVersion]) -> set[TableName]:
+    """Models whose text differs from that of their newest table (`state:modified`)."""
+    found = set()
+    for model in project.models:
+        head = heads.get(TableName(MART, model.name))
+        if head is None or head.summary.get(MODEL) != model.digest:
+            found.add(TableName(MART, model.name))
+    return found & set(graph.nodes)
+
+
+def _ingest_step(source: str, table: Table, head: TableVersion | None, choices: Choices) -> IngestStep:
+    name = TableName(RAW, table.name)
+    if head is None:
+        return IngestStep(name, source, table, "new", ("never read",))
+    drift = changes(decode_columns(head.summary.get(COLUMNS, "[]")), table.columns)
+    if drift:
+        return IngestStep(name, source, table, "changed", tuple(str(change) for change in drift))
+    if choices.full_refresh:
+        return IngestStep(name, source, table, "rebuild", ("full refresh",))
+    if head.summary.get(FINGERPRINT):
+        return IngestStep(name, source, table, "check", ("read if its fingerprint differs",))
+    return IngestStep(name, source, table, "check", ("read: the last load has no fingerprint",))
+
+
+def _model_step(
+    model: ModelFile,
+    graph: Graph,
+    heads: Mapping[TableName, TableVersion],
+    loading: Collection[TableName],
+    choices: Choices,
+    salt: str,
+) -> ModelStep:
+    name = TableName(MART, model.name)
+    inputs = graph.parents(name)
+    head = heads.get(name)
+
+    def step(action: Action, *reasons: str) -> ModelStep:
+        return ModelStep(name, model, inputs, action, reasons)
+
+    if head is None:
+        return step("new", "never built")
+    if choices.full_refresh:
+        return step("rebuild", "full refresh")
+    if head.summary.get(MODEL) != model.digest:
+        return step("changed", "its file changed")
+    moving = [str(other) for other in inputs if other in loading]
+    present: dict[TableName, TableVersion] = {}
+    for other in inputs:
+        version = heads.get(other)
+        if version is not None:
+            present[other] = version
+    current = len(present) == len(inputs) and head.summary.get(DIGEST) == model_digest(model, present, salt)
+    if not current:
+        return step("changed", "its inputs changed")
+    if moving:
+        return step("depends", "run if " + _some(moving) + " changed")
+    return step("unchanged")
+
+
+def _some(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"one of {len(names)} inputs"

@@ -1,0 +1,63 @@
+"""`mainstem.yml` as the user writes it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ProofLevel(StrEnum):
+    """How far a load is proven: every cell, the row count, or nothing."""
+
+    FULL = "full"
+    COUNT = "count"
+    OFF = "off"
+
+
+class ColumnConfig(_Strict):
+    """`out_of_range: text` lets the whole column arrive as the server's own text."""
+
+    out_of_range: Literal["fail", "text"] = "fail"
+
+
+class TableConfig(_Strict):
+    """Choices for one table of a source, named as in the lake."""
+
+    proof: ProofLevel | None = None
+    allow_empty: bool = False
+    columns: dict[str, ColumnConfig] = Field(default_factory=dict)
+
+
+class SourceConfig(_Strict):
+    """One database. `url` refers to the environment: `{{ env_var('SHOP_URL') }}`."""
+
+    url: str
+    schemas: list[str] = Field(default_factory=list)
+    include: list[str] = Field(default_factory=lambda: ["*"])
+    exclude: list[str] = Field(default_factory=list)
+    proof: ProofLevel = ProofLevel.FULL
+    timeout: float = Field(default=60.0, gt=0, le=86_400)
+    tables: dict[str, TableConfig] = Field(default_factory=dict)
+
+
+class TargetConfig(_Strict):
+    """Where models run. `memory` and `threads` bound the embedded engine (`4GB`, 2)."""
+
+    engine: Literal["duckdb"] = "duckdb"
+    memory: str = ""
+    threads: int = Field(default=0, ge=0, le=1024)
+
+
+class ProjectConfig(_Strict):
+    """The whole file."""
+
+    name: str = Field(min_length=1)
+    sources: dict[str, SourceConfig] = Field(min_length=1)
+    targets: dict[str, TargetConfig] = Field(default_factory=dict)
+    keep_releases: int = Field(default=10, ge=1)

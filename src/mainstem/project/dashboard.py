@@ -1,0 +1,95 @@
+"""A dashboard as declared in `dashboards/*.yml`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+Grain = Literal["day", "month", "quarter", "year"]
+
+
+class MeasureSpec(_Strict):
+    """Exactly one of `sum` (a column), `count` ("*"), `average` (a column: sum / count), `ratio`
+    ([numerator measure, denominator measure])."""
+
+    sum: str = ""
+    count: str = ""
+    average: str = ""
+    ratio: tuple[str, str] | None = None
+    label: str = ""
+    format: str = ""  # d3-format specifier
+    proof: bool = True
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> MeasureSpec:
+        if sum(map(bool, (self.sum, self.count, self.average, self.ratio))) != 1:
+            raise ValueError("a measure has exactly one of sum, count, average, ratio")
+        return self
+
+
+class DimensionSpec(_Strict):
+    """`column` is a column of the fact (`status`) or of a dimension that it references
+    (`dim_customers.country`); `via` names the fact's key column when it references that dimension
+    more than once. `grain` makes it a date dimension."""
+
+    column: str
+    via: str = ""
+    grain: Grain | None = None
+    label: str = ""
+
+
+def _dimension(value: Any) -> Any:
+    return {"column": value} if isinstance(value, str) else value
+
+
+class Bar(_Strict):
+    by: str
+    measure: str
+    top: int = Field(default=12, ge=1, le=200)
+    title: str = ""
+
+
+class Area(_Strict):
+    """`x` is `DATE_DIMENSION.GRAIN` (`date.month`); `color` a dimension; `brush` the date dimension."""
+
+    x: str
+    measure: str
+    color: str = ""
+    brush: str = ""
+    title: str = ""
+
+
+class Tile(_Strict):
+    """Exactly one of the three."""
+
+    kpi: str = ""
+    bar: Bar | None = None
+    area: Area | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Tile:
+        if sum(map(bool, (self.kpi, self.bar, self.area))) != 1:
+            raise ValueError("a tile is exactly one of kpi, bar, area")
+        return self
+
+
+class FilterSpec(_Strict):
+    default: str | list[str] = "all"
+    multi: bool = True
+    locked: bool = False
+
+
+class Dashboard(_Strict):
+    dashboard: str
+    title: str = ""
+    model: str
+    measures: dict[str, MeasureSpec]
+    dimensions: dict[str, Annotated[DimensionSpec, BeforeValidator(_dimension)]]
+    filters: dict[str, FilterSpec] = Field(default_factory=dict)
+    layout: list[list[Tile]]

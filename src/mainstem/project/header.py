@@ -1,0 +1,90 @@
+"""The YAML header of a model: what the SQL below it promises."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelKind(StrEnum):
+    FACT = "fact"
+    DIMENSION = "dimension"
+    BRIDGE = "bridge"
+    TABLE = "table"
+
+
+class Additive(StrEnum):
+    """Over which dimensions a measure may be summed (Kimball): all, all but time, none."""
+
+    FULL = "full"
+    SEMI = "semi"
+    NONE = "none"
+
+
+class Grain(_Strict):
+    """What one row is. `table` is the lake table whose rows the model's rows must equal in number,
+    after `where` (SQL over that table's columns), if there is one."""
+
+    statement: str = ""
+    table: str
+    where: str = ""
+
+
+class ColumnSpec(_Strict):
+    """A column's promise. `references` (`dim_customers.customer_key`) makes it a join to a dimension."""
+
+    description: str = ""
+    references: str = ""
+    label: str = ""
+
+
+def _column(value: Any) -> Any:
+    return {"description": value} if isinstance(value, str) else ({} if value is None else value)
+
+
+class Measure(_Strict):
+    """A measure column. `equals` is an expression over the grain table (`quantityOrdered * priceEach`):
+    its sum there must equal the column's sum here. `format` is a d3-format specifier."""
+
+    description: str = ""
+    additive: Additive = Additive.FULL
+    equals: str = ""
+    format: str = ""
+    label: str = ""
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    WARN = "warn"
+
+
+class Check(_Strict):
+    """One expectation; exactly one of the four kinds is given."""
+
+    not_null: list[str] = Field(default_factory=list)
+    unique: list[str] = Field(default_factory=list)
+    accepted_values: dict[str, list[Any]] = Field(default_factory=dict)
+    sql: str = ""  # a SELECT that returns the offending rows: none is well
+    severity: Severity = Severity.ERROR
+
+
+class Header(_Strict):
+    """The whole header. `why` keeps the reasons of folds, rejections and alternatives."""
+
+    kind: ModelKind = ModelKind.TABLE
+    description: str = ""
+    grain: Grain | None = None
+    key: list[str] = Field(default_factory=list)
+    columns: dict[str, Annotated[ColumnSpec, BeforeValidator(_column)]] = Field(default_factory=dict)
+    measures: dict[str, Annotated[Measure, BeforeValidator(_column)]] = Field(default_factory=dict)
+    checks: list[Check] = Field(default_factory=list)
+    tags: list[str] = Field(default_factory=list)
+    why: list[str] | str = Field(default_factory=list)
+    materialized: Literal["table"] = "table"
+    unknown: str = "missing"  # the key of the unknown member

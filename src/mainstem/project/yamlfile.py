@@ -1,0 +1,130 @@
+"""YAML with line numbers: a document as plain values, and the line of each of its places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from mainstem.errors import ConfigErrors, UsageError, Where
+from mainstem.text import nearest
+
+_MAX_BYTES = 1 << 20
+_Path = tuple[str | int, ...]
+M = TypeVar("M", bound=BaseModel)
+
+
+class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
+    """Safe YAML that keeps every scalar but numbers, booleans and null as the text it is (no dates)."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - yaml's own protocol
+        first: [(tag, regexp) for tag, regexp in pairs if tag != "tag:yaml.org,2002:timestamp"]
+        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """`value` as read; `lines` maps the path of each key and item to its line in the file (1-based)."""
+
+    file: str
+    value: Any
+    lines: Mapping[_Path, int]
+
+    def line(self, path: _Path) -> int:
+        """The line of the nearest place on the way to `path` that exists in the file."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+
+def parse(text: str, file: str, first_line: int = 1) -> Document:
+    """Read one YAML document that begins at `first_line` of `file`.
+
+    Raises UsageError with file and line for bad YAML, duplicate keys, aliases or a text over 1 MiB.
+    """
+    if len(text) > _MAX_BYTES:
+        raise UsageError("the file is larger than 1 MiB", where=Where(file))
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        value = None if node is None else loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = first_line + (mark.line if mark else 0)
+        raise UsageError(f"not valid YAML: {error.problem}", where=Where(file, line)) from None
+    except yaml.YAMLError as error:
+        raise UsageError(f"not valid YAML: {error}", where=Where(file, first_line)) from None
+    lines: dict[_Path, int] = {}
+    if node is not None:
+        _collect(node, (), lines, file, first_line, set())
+    return Document(file, value, lines)
+
+
+def _collect(
+    node: yaml.Node, path: _Path, lines: dict[_Path, int], file: str, first: int, seen: set[int]
+) -> None:
+    if id(node) in seen:
+        raise UsageError("aliases are not supported here", where=Where(file, first + node.start_mark.line))
+    seen.add(id(node))
+    lines.setdefault(path, first + node.start_mark.line)
+    if isinstance(node, yaml.MappingNode):
+        keys: set[str] = set()
+        for key, child in node.value:
+            name = str(key.value)
+            line = first + key.start_mark.line
+            if name in keys:
+                raise UsageError(f"the key {name!r} stands twice", where=Where(file, line))
+            keys.add(name)
+            lines[(*path, name)] = line
+            _collect(child, (*path, name), lines, file, first, seen)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, child in enumerate(node.value):
+            _collect(child, (*path, index), lines, file, first, seen)
+
+
+def build(model: type[M], document: Document) -> M:
+    """Validate a document. Raises ConfigErrors with one error a fault, each at its line."""
+    try:
+        return model.model_validate({} if document.value is None else document.value)
+    except ValidationError as error:
+        raise ConfigErrors([_error(model, document, dict(fault)) for fault in error.errors()]) from None
+
+
+def _error(model: type[BaseModel], document: Document, fault: dict[str, Any]) -> UsageError:
+    path: _Path = tuple(part for part in fault["loc"] if part != "function-before")
+    where = Where(document.file, document.line(path))
+    name = ".".join(str(part) for part in path) or "the file"
+    if fault["type"] == "extra_forbidden":
+        known = _fields_at(model, path[:-1])
+        hint = nearest(str(path[-1]), known)
+        return UsageError(f"{name}: there is no such field", where=where, hint=hint)
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    return UsageError(f"{name}: {message[:1].lower()}{message[1:]}", where=where)
+
+
+def _fields_at(model: type[BaseModel], path: _Path) -> list[str]:
+    """The field names that are allowed at a path, as far as the annotations tell."""
+    current: Any = model
+    for part in path:
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            field = current.model_fields.get(str(part))
+            current = field.annotation if field else None
+        current = _inner(current)
+    if isinstance(current, type) and issubclass(current, BaseModel):
+        return list(current.model_fields)
+    return []
+
+
+def _inner(annotation: Any) -> Any:
+    """The model inside `X | None`, `list[X]`, `dict[str, X]` or an annotated one, if there is one."""
+    pending = [annotation]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, type) and issubclass(item, BaseModel):
+            return item
+        pending.extend(getattr(item, "__args__", ()))
+    return annotation

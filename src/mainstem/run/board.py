@@ -1,0 +1,198 @@
+"""Where a run stands: what is done, what failed, what may start. Shared by all threads of a run."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ParamSpec
+
+from mainstem.errors import MainstemError, UsageError
+from mainstem.lake import Lake, TableVersion
+from mainstem.plan import IngestStep, ModelStep, Plan
+from mainstem.project.config import ProofLevel
+from mainstem.project.load import Project
+from mainstem.run.receipt import ModelEntry, TableEntry, headline, unmatched
+from mainstem.schema import MART, RAW, TableName
+from mainstem.transform.state import PROOFS
+
+P = ParamSpec("P")
+
+
+class Board:
+    """The state of one run. Every public method may be called from any thread."""
+
+    def __init__(self, plan: Plan, lake: Lake, fail_fast: bool) -> None:
+        self.plan = plan
+        self.errors: list[MainstemError] = []
+        self.skipped: list[TableName] = []
+        self.table_entries: dict[TableName, TableEntry] = {}
+        self._model_entries: dict[TableName, ModelEntry] = {}
+        self._lake = lake
+        self._fail_fast = fail_fast
+        self._done: dict[TableName, TableVersion] = {}
+        self._failed: set[TableName] = set()
+        self._running: set[TableName] = set()
+        self._stopped = False
+        self._crash: BaseException | None = None
+        self._changed = threading.Condition()
+        self._bases = self._load_bases()
+
+    def _load_bases(self) -> dict[TableName, TableVersion]:
+        """Versions of the tables that this run does not touch: the released one, else the newest."""
+        touched = self.plan.names
+        release = self._lake.current_release()
+        bases: dict[TableName, TableVersion] = {}
+        for name in self.plan.graph.nodes:
+            if name in touched:
+                continue
+            pinned = release.tables.get(name) if release else None
+            version = self._lake.at(name, pinned.metadata_location) if pinned else self._lake.head(name)
+            if version is not None:
+                bases[name] = version
+        return bases
+
+    # What happens
+
+    def guarded(self, step: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Run a step so that a defect of ours ends the run as a crash, not as a thread that hangs."""
+        try:
+            step(*args, **kwargs)
+        except BaseException as error:  # noqa: BLE001 - raised again by raise_crash, in the run's thread
+            with self._changed:
+                self._crash = self._crash or error
+                self._stopped = True
+                self._changed.notify_all()
+
+    def raise_crash(self) -> None:
+        """Raise what `guarded` caught, if it caught something."""
+        if self._crash is not None:
+            raise self._crash
+
+    def done(self, name: TableName, version: TableVersion, entry: TableEntry | ModelEntry) -> None:
+        """A table stands, proven."""
+        with self._changed:
+            self._done[name] = version
+            self._enter(name, entry)
+
+    def fail(self, names: Sequence[TableName], error: MainstemError, entry: TableEntry | ModelEntry) -> None:
+        """Tables that will not stand in this run, for one reason."""
+        with self._changed:
+            self.errors.append(error)
+            self._failed.update(names)
+            self._stopped = self._stopped or self._fail_fast
+            self._enter(names[0], entry)
+
+    def _enter(self, name: TableName, entry: TableEntry | ModelEntry) -> None:
+        if isinstance(entry, TableEntry):
+            self.table_entries[name] = entry
+        else:
+            self._model_entries[name] = entry
+        self._running.discard(name)
+        self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Start nothing more."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    @property
+    def stopped(self) -> bool:
+        return self._stopped
+
+    # What may start
+
+    def ready_models(self, threads: int) -> Iterator[ModelStep]:
+        """The models of the plan, each as soon as its inputs stand and a thread is free; waits between
+        them. A model with an input that failed is skipped. Ends when nothing is left to start or wait
+        for."""
+        waiting = list(self.plan.models)
+        while True:
+            with self._changed:
+                self._skip(waiting)
+                step = next((s for s in waiting if self._startable(s, threads)), None)
+                if step is not None:
+                    self._running.add(step.name)
+                elif not waiting or self._stopped:
+                    return
+                else:
+                    self._changed.wait(timeout=1.0)
+                    continue
+            waiting.remove(step)
+            yield step
+
+    def _skip(self, waiting: list[ModelStep]) -> None:
+        for step in list(waiting):
+            if any(name in self._failed for name in step.inputs):
+                waiting.remove(step)
+                self._failed.add(step.name)
+                self.skipped.append(step.name)
+                text = "not run: an input failed"
+                self._model_entries[step.name] = ModelEntry(str(step.name), "skipped", text=text)
+
+    def _startable(self, step: ModelStep, threads: int) -> bool:
+        stands = all(name in self._done or name not in self.plan.names for name in step.inputs)
+        return stands and not self._stopped and len(self._running) < threads
+
+    def inputs(self, step: ModelStep) -> dict[TableName, TableVersion]:
+        """The versions that a model reads. UsageError if one was never loaded and is not selected."""
+        found: dict[TableName, TableVersion] = {}
+        for name in step.inputs:
+            version = self._done.get(name) or self._bases.get(name)
+            if version is None:
+                raise UsageError(
+                    f"{step.name.name} reads {name}, which was never loaded and is not selected",
+                    hint=f"run with --select +{step.name.name}",
+                )
+            found[name] = version
+        return found
+
+    def grain_input(self, grain: str) -> dict[TableName, TableVersion]:
+        """The version of a grain table, for a proof against it."""
+        name = TableName(RAW, grain)
+        version = self._done.get(name) or self._bases.get(name)
+        return {name: version} if version else {}
+
+    # What came out
+
+    def release_tables(self) -> dict[TableName, TableVersion]:
+        """Every table of the project that stands: this run's versions over those it did not touch."""
+        return {**self._bases, **self._done}
+
+    def fully_proven(self, grain: str) -> bool:
+        """Whether the load of a source table (`raw.orders`) was proven cell by cell."""
+        name = TableName(RAW, grain.removeprefix(f"{RAW}."))
+        version = self._done.get(name) or self._bases.get(name)
+        return version is not None and version.summary.get("mainstem.proof") == ProofLevel.FULL.value
+
+    def model_entries_with_headlines(self, project: Project) -> list[ModelEntry]:
+        """The models' entries in the plan's order, with the line that the dashboard shows."""
+        headers = {model.name: model.header for model in project.models}
+        for name, entry in self._model_entries.items():
+            entry.headline = self._headline(entry.proofs, headers[name.name].measures)
+            entry.unmatched = unmatched(entry.proofs)
+        order = [step.name for step in self.plan.models]
+        return sorted(self._model_entries.values(), key=lambda e: order.index(TableName(MART, e.table[5:])))
+
+    def headlines(self, project: Project) -> dict[str, str]:
+        """The headline of every fact of the release, by model; models of earlier runs keep theirs."""
+        measures = {model.name: model.header.measures for model in project.models}
+        found: dict[str, str] = {}
+        for name, version in self.release_tables().items():
+            if name.namespace == MART and name.name in measures:
+                proofs = json.loads(version.summary.get(PROOFS, "[]"))
+                text = self._headline(proofs, measures[name.name])
+                if text:
+                    found[name.name] = text
+        return found
+
+    def _headline(self, proofs: Sequence[Mapping[str, Any]], measures: Mapping[str, Any]) -> str:
+        grain = next((p["facts"]["grain"] for p in proofs if "grain" in (p.get("facts") or {})), "")
+        formats = {name: measure.format for name, measure in measures.items()}
+        return headline(proofs, formats, bool(grain) and self.fully_proven(grain))
+
+
+def failed_table(step: IngestStep, error: MainstemError, text: str) -> TableEntry:
+    """The receipt's entry of a load that failed."""
+    return TableEntry(str(step.name), "failed", source=step.source, text=text or type(error).__name__)

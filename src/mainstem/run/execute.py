@@ -1,0 +1,114 @@
+"""The execution of a plan: loads and builds as soon as their inputs stand, then one release or none."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mainstem import __version__, crash
+from mainstem.errors import MainstemError
+from mainstem.events import Emit, RunFinished, RunStarted, StepFinished
+from mainstem.lake import Release
+from mainstem.plan import Plan
+from mainstem.run import receipt as receipts
+from mainstem.run import serving
+from mainstem.run.board import Board
+from mainstem.run.ingesting import ingest_source
+from mainstem.run.parts import Parts, RunOptions
+from mainstem.run.receipt import Receipt
+from mainstem.run.transforming import Transformation
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended. `errors` in the order in which they happened; `published` tells whether readers
+    see something new."""
+
+    receipt: Receipt
+    errors: tuple[MainstemError, ...]
+    release: Release | None
+    published: bool
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the first error, 0 without one."""
+        return self.errors[0].exit_code if self.errors else 0
+
+
+def new_run_id(now: datetime) -> str:
+    """`20261123T120311-4f2a`: sorts by time, and two runs of one second differ."""
+    return f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+
+
+def execute(plan: Plan, parts: Parts, options: RunOptions, emit: Emit) -> Outcome:
+    """Run a plan. Errors of single steps do not raise: they are in the outcome, and in the receipt.
+
+    The caller holds the run lock.
+    """
+    now = datetime.now(UTC)
+    run = new_run_id(now)
+    started = time.monotonic()
+    emit(RunStarted(run, len(plan.ingest) + len(plan.models)))
+    receipt = Receipt(run, now, parts.project.name, __version__, options.command)
+    receipt.sources = {name: f"{d.name} ({d.engine})" for name, d in parts.databases.items()}
+    board = Board(plan, parts.lake, options.fail_fast)
+    _run_steps(parts, options, board, run, emit)
+    receipt.removed = [str(name) for name in plan.removed]
+    receipt.tables = list(board.table_entries.values())
+    receipt.models = board.model_entries_with_headlines(parts.project)
+    release, published = parts.lake.current_release(), False
+    if not board.errors:
+        try:
+            release, published = _publish(parts, board, receipt, release)
+        except MainstemError as error:
+            board.errors.append(error)
+    receipt.finished = datetime.now(UTC)
+    receipt.status = "failed" if board.errors else "published" if published else "unchanged"
+    receipt.release = release.id if release else ""
+    receipt.errors = [
+        {"error": type(error).__name__, "message": parts.redact(str(error))} for error in board.errors
+    ]
+    receipts.write(receipt, parts.lake.root)
+    emit(RunFinished(run, receipt.release, published, time.monotonic() - started))
+    return Outcome(receipt, tuple(board.errors), release, published)
+
+
+def _run_steps(parts: Parts, options: RunOptions, board: Board, run: str, emit: Emit) -> None:
+    """Loads in one thread a source, builds in `threads` others, each as soon as its inputs stand."""
+    sources = list(dict.fromkeys(step.source for step in board.plan.ingest))
+    workers = len(sources) + options.threads
+    with ThreadPoolExecutor(workers, thread_name_prefix="mainstem") as pool:
+        try:
+            for source in sources:
+                pool.submit(board.guarded, ingest_source, source, parts, options, board, run, emit)
+            transformation = Transformation(parts, options, board, run, emit)
+            for step in board.ready_models(options.threads):
+                pool.submit(board.guarded, transformation.build, step)
+        except BaseException:
+            board.stop()
+            raise
+    for name in board.skipped:
+        emit(StepFinished(str(name), "model", "skipped", detail="an input failed"))
+    board.raise_crash()
+
+
+def _publish(
+    parts: Parts, board: Board, receipt: Receipt, current: Release | None
+) -> tuple[Release | None, bool]:
+    """One release of every table of the project, unless it would be the one that readers see already."""
+    tables = board.release_tables()
+    snapshots = {name: version.snapshot_id for name, version in tables.items()}
+    if current and {name: pin.snapshot_id for name, pin in current.tables.items()} == snapshots:
+        serving.refresh(parts.project, parts.lake, current)
+        return current, False
+    receipt.finished = datetime.now(UTC)
+    spec = serving.spec_of(parts.project, receipt.run, tables, receipt.value())
+    serving.build(parts.lake, spec, {n: version.metadata_location for n, version in tables.items()})
+    crash.point("run.before_publish")
+    proof = {"holds": True, "run": receipt.run, "headlines": board.headlines(parts.project)}
+    release = parts.lake.publish(receipt.run, tables, proof)
+    crash.point("run.after_publish")
+    return release, True

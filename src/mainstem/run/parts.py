@@ -1,0 +1,39 @@
+"""What a run works with, and what the user chose for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from mainstem.engine.port import Engine
+from mainstem.lake import Lake
+from mainstem.project.config import ProofLevel
+from mainstem.project.load import Project
+from mainstem.schema import Database
+from mainstem.source.port import Source
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """`proof` overrides every table's level; `threads` is the number of models built at the same time;
+    `command` is remembered in the receipt."""
+
+    full_refresh: bool = False
+    proof: ProofLevel | None = None
+    threads: int = 2
+    fail_fast: bool = False
+    command: str = "run"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Made by `wiring`. `engine()` gives a new connection, closed by whoever asked for it; `salt` names
+    the versions of what computes models; `redact` removes every secret from a text."""
+
+    project: Project
+    lake: Lake
+    sources: Mapping[str, Source]
+    databases: Mapping[str, Database]
+    engine: Callable[[], Engine]
+    salt: str
+    redact: Callable[[str], str]

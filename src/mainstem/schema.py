@@ -1,0 +1,128 @@
+"""The values that every room speaks of: types, columns, tables, databases. Pure, no I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """The lake's types: the subset of Iceberg's primitives into which every source maps exactly."""
+
+    BOOLEAN = "boolean"
+    INT = "int"  # 32 bits, signed
+    LONG = "long"  # 64 bits, signed
+    DECIMAL = "decimal"  # precision 1..38
+    FLOAT = "float"
+    DOUBLE = "double"
+    STRING = "string"
+    BINARY = "binary"
+    DATE = "date"
+    TIMESTAMP = "timestamp"  # microseconds, no zone
+    TIMESTAMPTZ = "timestamptz"  # microseconds, UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """A lake type. `precision` and `scale` have a meaning for decimals only."""
+
+    kind: Kind
+    precision: int = 0
+    scale: int = 0
+
+    def __str__(self) -> str:
+        if self.kind is Kind.DECIMAL:
+            return f"decimal({self.precision},{self.scale})"
+        return self.kind.value
+
+    @classmethod
+    def parse(cls, text: str) -> Type:
+        """The inverse of `str()`. Raises ValueError for any other text."""
+        match = re.fullmatch(r"decimal\((\d+),(\d+)\)", text)
+        if match:
+            return cls(Kind.DECIMAL, int(match[1]), int(match[2]))
+        return cls(Kind(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: `native` is the source's own word for its type ("int(10) unsigned"), `type` the lake's.
+
+    `native` is empty for columns that no source owns (those of a model).
+    """
+
+    name: str
+    type: Type
+    nullable: bool = True
+    native: str = ""
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """`columns` refer to `ref_columns` of the table whose lake name is `ref_table`."""
+
+    columns: tuple[str, ...]
+    ref_table: str
+    ref_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of a source. `name` is unique in the lake (namespace raw); `source_schema` and
+    `source_name` say what it is called in the source. `rows` and `bytes` are estimates, -1 unknown."""
+
+    name: str
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...] = ()
+    unique_keys: tuple[tuple[str, ...], ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    comment: str = ""
+    rows: int = -1
+    bytes: int = -1
+    source_schema: str = ""
+    source_name: str = ""
+
+    def column(self, name: str) -> Column:
+        """The column of that exact name; KeyError if there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """What introspection found. `engine` is mysql, mariadb, postgres or sqlite."""
+
+    engine: str
+    name: str
+    version: str
+    tables: tuple[Table, ...] = field(default=())
+
+    def table(self, name: str) -> Table:
+        """The table of that lake name; KeyError if there is none."""
+        for table in self.tables:
+            if table.name == name:
+                return table
+        raise KeyError(name)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TableName:
+    """A table of the lake: `raw.orders`, `mart.fact_orders`."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}.{self.name}"
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((self.namespace, self.name))
+
+
+RAW = "raw"
+MART = "mart"

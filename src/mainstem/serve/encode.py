@@ -1,0 +1,156 @@
+"""The cube's bytes: `MSC1`, the header as JSON, then one array a dimension and a measure. Pure.
+
+Everything is little-endian and each array starts on a multiple of eight bytes, so that a browser views
+it as a typed array without a copy. A measure's cell is value × 10^scale as a whole number in a double:
+sums are exact as long as they stay below 2^53.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mainstem.schema import Kind, Type
+from mainstem.serve.cube import CubePlan
+from mainstem.text import quoted
+
+MAGIC = b"MSC1"
+NO_DATE = -(1 << 31)
+_EXACT = 9.0e15  # a little below 2^53, so that the bound itself may be computed in doubles
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How a measure's values become doubles: × 10^`scale`; `exact` if every sum of cells is exact."""
+
+    scale: int
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A cube apart from the release's name: `header` is the JSON document, `arrays` what follows it."""
+
+    header: Mapping[str, Any]
+    arrays: bytes
+
+
+def scale_of(type_: Type, magnitude: float) -> Scale:
+    """The scale of a column of sums of that type, whose absolute values add up to `magnitude`."""
+    if type_.kind in (Kind.FLOAT, Kind.DOUBLE):
+        return Scale(0, exact=False)
+    digits = type_.scale if type_.kind is Kind.DECIMAL else 0
+    exact = magnitude * 10.0**digits < _EXACT
+    return Scale(digits if exact else 0, exact)
+
+
+def encoding_query(plan: CubePlan, table: str, scales: Mapping[str, Scale]) -> str:
+    """SQL that reads the cube's table in the form that `encode` takes: categories as text, dates as days
+    since 1970-01-01, measures as scaled doubles."""
+    chosen = []
+    for dimension in plan.dimensions:
+        name = quoted(dimension.name)
+        days = f"coalesce(date_diff('day', date '1970-01-01', {name}), {NO_DATE})"
+        finite = f"cast(case when isfinite({name}) then {days} else {NO_DATE} end as integer)"
+        chosen.append(f"{finite if dimension.grain else name} as {name}")
+    for column in plan.columns:
+        name, scale = quoted(column.name), scales[column.name]
+        value = f"coalesce({name}, 0)"
+        # A decimal's text without its point is the scaled integer, for any precision.
+        exact = f"cast(replace(cast({value} as varchar), '.', '') as double)"
+        chosen.append(f"{exact if scale.scale else f'cast({value} as double)'} as {name}")
+    return f"select {', '.join(chosen) or '1'} from {table}"
+
+
+def encode(plan: CubePlan, cells: pa.Table, scales: Mapping[str, Scale]) -> Encoded:
+    """The cube's header and arrays from the answer to `encoding_query`."""
+    arrays = _Arrays()
+    dimensions = []
+    for dimension in plan.dimensions:
+        column = _whole(cells.column(dimension.name))
+        entry: dict[str, Any] = {"name": dimension.name, "kind": dimension.kind}
+        if dimension.grain:
+            entry |= {"grain": dimension.grain, "array": arrays.add("i32", column)}
+        else:
+            values, codes = _dictionary(column)
+            entry |= {"values": values, "array": arrays.add(_code_type(len(values)), codes)}
+        dimensions.append(entry)
+    measures = [
+        {
+            "name": column.name,
+            "scale": scales[column.name].scale,
+            "exact": scales[column.name].exact,
+            "array": arrays.add("f64", _whole(cells.column(column.name))),
+        }
+        for column in plan.columns
+    ]
+    header = {"cells": cells.num_rows, "dimensions": dimensions, "measures": measures}
+    return Encoded(header, arrays.bytes())
+
+
+def compose(release: str, header: Mapping[str, Any], arrays: bytes) -> bytes:
+    """The document that the browser decodes."""
+    text = json.dumps({"release": release, **header}, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-(8 + len(text)) % 8)
+    return b"".join((MAGIC, struct.pack("<I", len(text)), text, arrays))
+
+
+def packed(body: bytes, level: int = 6) -> bytes:
+    """The gzip form, the same bytes for the same body."""
+    return gzip.compress(body, level, mtime=0)
+
+
+class _Arrays:
+    """Arrays one after the other, each padded to a multiple of eight bytes."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self.offset = 0
+
+    def add(self, name: str, column: pa.Array[Any]) -> dict[str, Any]:
+        width = {"u8": 1, "u16": 2, "u32": 4, "i32": 4, "f64": 8}[name]
+        values = column.cast(_ARROW[name])
+        start, length = values.offset * width, len(values) * width
+        buffer = values.buffers()[1]
+        raw = buffer.slice(start, length).to_pybytes() if buffer is not None and length else b""
+        entry = {"type": name, "offset": self.offset, "length": len(values)}
+        self.parts.append(raw + b"\0" * (-length % 8))
+        self.offset += length + (-length % 8)
+        return entry
+
+    def bytes(self) -> bytes:
+        return b"".join(self.parts)
+
+
+_ARROW: Mapping[str, Any] = {
+    "u8": pa.uint8(),
+    "u16": pa.uint16(),
+    "u32": pa.uint32(),
+    "i32": pa.int32(),
+    "f64": pa.float64(),
+}
+
+
+def _code_type(values: int) -> str:
+    if values <= 1 << 8:
+        return "u8"
+    return "u16" if values <= 1 << 16 else "u32"
+
+
+def _whole(column: pa.ChunkedArray[Any]) -> pa.Array[Any]:
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+
+
+def _dictionary(column: pa.Array[Any]) -> tuple[Sequence[str | None], pa.Array[Any]]:
+    """The distinct values in order (NULL last) and each row's place among them."""
+    encoded = column.dictionary_encode(null_encoding="encode")
+    order = pc.sort_indices(encoded.dictionary)
+    rank = pc.sort_indices(order)  # the inverse permutation
+    return encoded.dictionary.take(order).to_pylist(), rank.take(encoded.indices)

@@ -1,0 +1,1 @@
+"""Operational databases: one adapter a module, all behind the port in `port.py`."""

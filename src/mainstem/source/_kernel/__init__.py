@@ -1,0 +1,1 @@
+"""Compiled decoders of the sources; may be absent."""

@@ -1,0 +1,9 @@
+import pyarrow as pa
+
+class Kernel:
+    rows: int
+    done: bool
+
+    def __init__(self, columns: list[tuple[int, int, int, bool]]) -> None: ...
+    def feed(self, data: bytes) -> tuple[int, int]: ...
+    def take(self) -> list[list[pa.Buffer | None]]: ...

@@ -1,0 +1,222 @@
+"""Cells of the text protocol → Arrow, in plain Python: the reference for the compiled kernel, and what
+runs where there is no compiler. A cell is the server's text, or None for NULL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from enum import IntEnum
+from typing import Any
+
+import pyarrow as pa
+
+from mainstem.arrow import arrow_type
+from mainstem.errors import ValueNotExact, Where
+from mainstem.schema import Column, Table
+from mainstem.source.mysql.mapping import Wire, wire
+
+Cells = Sequence[bytes | None]
+
+
+class Problem(IntEnum):
+    """Why a cell cannot be held exactly. The compiled kernel knows the same numbers."""
+
+    CALENDAR = 1
+    RANGE = 2
+    UTF8 = 3
+    NULL = 4
+
+
+_REASONS = {
+    Problem.CALENDAR: (
+        "holds a date that no calendar has (zero, partial, invalid, or before the year 1)",
+        "set out_of_range: text for this column in mainstem.yml to keep the server's own text, "
+        "or repair the rows in the source",
+    ),
+    Problem.RANGE: (
+        "holds a value outside the type that introspection saw",
+        "run again if the table was altered; otherwise set out_of_range: text for it in mainstem.yml",
+    ),
+    Problem.UTF8: (
+        "holds text that is not valid in its own character set",
+        "repair the rows in the source, or change the column to a binary type",
+    ),
+    Problem.NULL: (
+        "holds NULL although it is declared NOT NULL",
+        "run again if the table was altered; otherwise repair the rows in the source",
+    ),
+}
+
+
+def not_exact(table: Table, column: Column, problem: Problem) -> ValueNotExact:
+    """The error for a cell of that column; it names no value."""
+    message, hint = _REASONS[problem]
+    return ValueNotExact(message, where=Where(table=table.name, column=column.name), hint=hint)
+
+
+class _Inexact(Exception):
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.name)
+        self.problem = problem
+
+
+def split_row(data: bytes, width: int) -> list[bytes | None]:
+    """The cells of a text protocol row: length-encoded strings, 0xfb for NULL
+    (MySQL internals, "ProtocolText::ResultsetRow")."""
+    cells: list[bytes | None] = []
+    at = 0
+    for _ in range(width):
+        length = data[at]
+        at += 1
+        if length == 0xFB:
+            cells.append(None)
+            continue
+        if length > 0xFB:
+            size = {0xFC: 2, 0xFD: 3, 0xFE: 8}[length]
+            length = int.from_bytes(data[at : at + size], "little")
+            at += size
+        cells.append(data[at : at + length])
+        at += length
+    return cells
+
+
+def decode_batch(table: Table, columns: Sequence[Cells], schema: pa.Schema) -> pa.RecordBatch:
+    """Cells by column → one batch, or ValueNotExact for the first column that has a problem."""
+    arrays = []
+    for column, cells in zip(table.columns, columns, strict=True):
+        try:
+            arrays.append(decode_column(column, cells))
+        except _Inexact as error:
+            raise not_exact(table, column, error.problem) from None
+    return pa.record_batch(arrays, schema=schema)
+
+
+def decode_column(column: Column, cells: Cells) -> pa.Array[Any]:
+    """Cells of one column → an Arrow array of its lake type."""
+    form = wire(column)
+    target = arrow_type(column.type)
+    if not column.nullable and any(cell is None for cell in cells):
+        raise _Inexact(Problem.NULL)
+    if form is Wire.BYTES:
+        return pa.array(cells, target)
+    values = [None if cell is None else _DECODE[form](cell) for cell in cells]
+    if form is Wire.DECIMAL:
+        return _decimals(values, target)
+    if form is Wire.FLOAT:
+        return _floats(values)
+    physical = _PHYSICAL.get(form, target)
+    try:
+        return pa.array(values, physical).view(target)
+    except (pa.ArrowInvalid, OverflowError):
+        raise _Inexact(Problem.RANGE) from None
+
+
+_PHYSICAL = {Wire.DATE: pa.int32(), Wire.TIMESTAMP: pa.int64()}
+_DATE = re.compile(rb"(\d{4})-(\d\d)-(\d\d)")
+_TIMESTAMP = re.compile(rb"(\d{4}-\d\d-\d\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?")
+_TIME = re.compile(rb"(-?)(\d{2,3}):(\d\d):(\d\d)(?:\.(\d{1,6}))?")
+_EPOCH = date(1970, 1, 1).toordinal()
+
+
+def _boolean(cell: bytes) -> bool:
+    if cell not in (b"0", b"1"):
+        raise _Inexact(Problem.RANGE)
+    return cell == b"1"
+
+
+def _integer(cell: bytes) -> int:
+    try:
+        return int(cell)
+    except ValueError:
+        raise _Inexact(Problem.RANGE) from None
+
+
+def _decimal(cell: bytes) -> Decimal:
+    try:
+        return Decimal(cell.decode("ascii"))
+    except (InvalidOperation, UnicodeDecodeError):
+        raise _Inexact(Problem.RANGE) from None
+
+
+def _double(cell: bytes) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        raise _Inexact(Problem.RANGE) from None
+
+
+def _days(cell: bytes) -> int:
+    match = _DATE.fullmatch(cell)
+    if match is None:
+        raise _Inexact(Problem.CALENDAR)
+    year, month, day = map(int, match.groups())
+    try:
+        return date(year, month, day).toordinal() - _EPOCH
+    except ValueError:
+        raise _Inexact(Problem.CALENDAR) from None
+
+
+def _clock(problem: Problem, hours: bytes, minutes: bytes, seconds: bytes, fraction: bytes | None) -> int:
+    """Microseconds."""
+    if int(minutes) > 59 or int(seconds) > 59:
+        raise _Inexact(problem)
+    whole = (int(hours) * 60 + int(minutes)) * 60 + int(seconds)
+    return whole * 1_000_000 + (int(fraction.ljust(6, b"0")) if fraction else 0)
+
+
+def _micros(cell: bytes) -> int:
+    match = _TIMESTAMP.fullmatch(cell)
+    if match is None:
+        raise _Inexact(Problem.CALENDAR)
+    day, *clock = match.groups()
+    if int(clock[0]) > 23:
+        raise _Inexact(Problem.CALENDAR)
+    return _days(day) * 86_400_000_000 + _clock(Problem.CALENDAR, *clock)
+
+
+def _duration(cell: bytes) -> int:
+    match = _TIME.fullmatch(cell)
+    if match is None:
+        raise _Inexact(Problem.RANGE)
+    sign, *clock = match.groups()
+    micros = _clock(Problem.RANGE, *clock)
+    return -micros if sign else micros
+
+
+def _text(cell: bytes) -> str:
+    try:
+        return cell.decode("utf-8")
+    except UnicodeDecodeError:
+        raise _Inexact(Problem.UTF8) from None
+
+
+_DECODE: dict[Wire, Callable[[bytes], Any]] = {
+    Wire.BOOLEAN: _boolean,
+    Wire.INT: _integer,
+    Wire.LONG: _integer,
+    Wire.DECIMAL: _decimal,
+    Wire.FLOAT: _double,
+    Wire.DOUBLE: _double,
+    Wire.DATE: _days,
+    Wire.TIMESTAMP: _micros,
+    Wire.TIME: _duration,
+    Wire.TEXT: _text,
+}
+
+
+def _decimals(values: list[Decimal | None], target: pa.DataType) -> pa.Array[Any]:
+    try:
+        return pa.array(values, target)
+    except pa.ArrowInvalid:
+        raise _Inexact(Problem.RANGE) from None
+
+
+def _floats(values: list[float | None]) -> pa.Array[Any]:
+    """A FLOAT selected as DOUBLE is a float's value to the bit, so that narrowing loses nothing."""
+    wide = pa.array(values, pa.float64())
+    narrow = wide.cast(pa.float32())
+    if not narrow.cast(pa.float64()).equals(wide):
+        raise _Inexact(Problem.RANGE)
+    return narrow

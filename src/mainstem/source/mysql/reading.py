@@ -1,0 +1,135 @@
+"""A table's rows as Arrow batches, while the server sends them (unbuffered)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+from pymysql.err import raise_mysql_exception
+
+from mainstem.arrow import schema_of
+from mainstem.errors import SourceRefused, SourceUnavailable, Where
+from mainstem.schema import Table
+from mainstem.source.mysql.decode import Problem, decode_batch, not_exact, split_row
+from mainstem.source.mysql.mapping import fits, quote, selected, wire
+from mainstem.source.mysql.session import Session
+
+try:
+    from mainstem.source._kernel import mysqlrows
+except ImportError:  # no compiler where it was installed
+    mysqlrows = None  # type: ignore[assignment]
+
+COMPILED: bool = mysqlrows is not None
+_BLOCK = 1 << 20  # bytes asked of the socket at once
+_MAX_BATCH = 1 << 30  # bytes: a batch's texts must fit 32-bit offsets, with one more row on top
+
+
+def read(
+    session: Session, table: Table, batch_bytes: int, *, compiled: bool = COMPILED
+) -> Iterator[pa.RecordBatch]:
+    """All rows. The iteration ends only after the end-of-result packet was seen; if the server goes away
+    it raises. A reader that stops early costs the connection: the rest would still be under way."""
+    where = Where(table=table.name)
+    batches = _batches(session, table, min(max(1, batch_bytes), _MAX_BATCH), compiled)
+    complete = False
+    try:
+        while True:
+            with session.translated(where):
+                batch = next(batches, None)
+            if batch is None:
+                complete = True
+                return
+            yield batch
+    finally:
+        if not complete:
+            session.abandon()
+
+
+def select_statement(table: Table) -> str:
+    """The SELECT of a read: every column by name, those hidden from `SELECT *` too."""
+    columns = ", ".join(selected(column) for column in table.columns)
+    return f"SELECT {columns} FROM {quote(table.source_schema)}.{quote(table.source_name)}"
+
+
+def _batches(session: Session, table: Table, batch_bytes: int, compiled: bool) -> Iterator[pa.RecordBatch]:
+    fields = session.start_query(select_statement(table))
+    for column, field in zip(table.columns, fields, strict=True):
+        if not fits(column, field.code, field.charset, field.scale):
+            raise SourceRefused(
+                "the column's type is not what introspection saw",
+                where=Where(table=table.name, column=column.name),
+                hint="the table was altered meanwhile; run again",
+            )
+    if compiled:
+        yield from _compiled_batches(session, table, batch_bytes)
+    else:
+        yield from _python_batches(session, table, batch_bytes)
+
+
+def _python_batches(session: Session, table: Table, batch_bytes: int) -> Iterator[pa.RecordBatch]:
+    schema = schema_of(table.columns)
+    width = len(table.columns)
+    rows: list[list[bytes | None]] = []
+    size = 0
+    while (data := session.read_packet()) is not None:
+        rows.append(split_row(data, width))
+        size += len(data)
+        if size >= batch_bytes:
+            yield decode_batch(table, list(zip(*rows, strict=True)), schema)
+            rows, size = [], 0
+    if rows:
+        yield decode_batch(table, list(zip(*rows, strict=True)), schema)
+
+
+def _compiled_batches(session: Session, table: Table, batch_bytes: int) -> Iterator[pa.RecordBatch]:
+    """Whole blocks from the socket into one buffer; the kernel decodes what packets are complete in it."""
+    schema = schema_of(table.columns)
+    columns = table.columns
+    decoder = mysqlrows.RowDecoder(
+        [wire(column) for column in columns],
+        [column.type.precision for column in columns],
+        [column.type.scale for column in columns],
+        [column.nullable for column in columns],
+        session.sequence,
+        batch_bytes,
+    )
+    pending = session.take_buffered()
+    buffer = bytearray(max(_BLOCK, 2 * len(pending)))
+    start, end = 0, len(pending)
+    buffer[:end] = pending
+    while True:
+        state = decoder.feed(buffer, start, end)
+        start += decoder.consumed
+        if state == mysqlrows.MORE:
+            start, end, buffer = _made_room(buffer, start, end, decoder.needed)
+            end += session.receive(memoryview(buffer)[end:])
+            continue
+        if state not in (mysqlrows.FULL, mysqlrows.DONE):
+            raise _failure(decoder, table, state)
+        batch = decoder.take(schema)
+        if batch is not None:
+            yield batch
+        if state == mysqlrows.DONE:
+            return
+
+
+def _made_room(buffer: bytearray, start: int, end: int, needed: int) -> tuple[int, int, bytearray]:
+    """Move the packet under way to the front when it would not fit behind; grow for one that is larger
+    than the buffer. → start, end, buffer."""
+    if start == end:
+        return 0, 0, buffer
+    if start + max(needed, _BLOCK // 4) <= len(buffer):
+        return start, end, buffer
+    rest = buffer[start:end]
+    if needed > len(buffer):
+        buffer = bytearray(needed + _BLOCK)
+    buffer[: len(rest)] = rest
+    return 0, len(rest), buffer
+
+
+def _failure(decoder: mysqlrows.RowDecoder, table: Table, state: int) -> Exception:
+    if state == mysqlrows.PROBLEM:
+        return not_exact(table, table.columns[decoder.column], Problem(decoder.problem))
+    if state == mysqlrows.ERROR:
+        raise_mysql_exception(decoder.error)
+    return SourceUnavailable("the server's answer is not the MySQL protocol", where=Where(table=table.name))

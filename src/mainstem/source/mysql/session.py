@@ -1,0 +1,202 @@
+"""One connection: logged in, its settings pinned and read back, read-only. PyMySQL lives here."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pymysql
+from pymysql.connections import Connection
+from pymysql.constants import COMMAND, SERVER_STATUS
+from pymysql.protocol import FieldDescriptorPacket
+
+from mainstem.errors import SourceRefused, SourceUnavailable, Where
+from mainstem.source.mysql.address import TLS, Address
+from mainstem.source.mysql.failures import translate
+
+_NO_LIMIT = 18446744073709551615  # sql_select_limit's largest: no limit
+_DAY = 86400  # seconds
+_PACKET_OVERFLOW = 1301  # ER_WARN_ALLOWED_PACKET_OVERFLOWED: a function gave NULL instead of a long text
+
+Rows = list[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column of a result set: MYSQL_TYPE code, collation id, decimals."""
+
+    code: int
+    charset: int
+    scale: int
+
+
+class _Connection(Connection):
+    """PyMySQL's connection; for `preferred` TLS without loading the system's certificates (20 ms)."""
+
+    def _create_ssl_ctx(self, sslp: Any) -> ssl.SSLContext:
+        return sslp if isinstance(sslp, ssl.SSLContext) else _unverified()
+
+
+class Session:
+    """A read-only connection. Every error that leaves it is one of ours."""
+
+    def __init__(self, address: Address, timeout: float) -> None:
+        """Connect. `timeout`: seconds without any byte after which a read or write is given up."""
+        try:
+            self.connection: Any = _Connection(
+                host=address.host,
+                port=address.port,
+                user=address.user,
+                password=address.password.encode("utf-8", "surrogateescape"),
+                database=address.database or None,
+                unix_socket=address.unix_socket or None,
+                charset="utf8mb4",
+                local_infile=False,
+                autocommit=True,
+                connect_timeout=address.connect_timeout,
+                read_timeout=timeout,
+                write_timeout=timeout,
+                program_name="mainstem",
+                **_tls(address),
+            )
+        except (pymysql.MySQLError, OSError, RuntimeError) as error:
+            raise translate(error) from None
+        self.version = str(self.connection.get_server_info()).removeprefix("5.5.5-")  # MariaDB < 11.0
+        self.is_mariadb = "mariadb" in self.version.lower()
+        try:
+            self._pin()
+        except BaseException:
+            self.close()
+            raise
+
+    def rows(self, sql: str, where: Where | None = None) -> Rows:
+        """All rows of a small statement, as Python values. A function that gave NULL because its text
+        grew past max_allowed_packet is an error, not a NULL."""
+        with self.translated(where), self.connection.cursor() as cursor:
+            cursor.execute(sql)
+            rows: Rows = list(cursor.fetchall())
+            result = self.connection._result
+            if result is not None and result.warning_count:
+                cursor.execute("SHOW WARNINGS")
+                if any(code == _PACKET_OVERFLOW for _, code, _ in cursor.fetchall()):
+                    raise SourceRefused(
+                        "a text grew past the server's max_allowed_packet",
+                        where=where,
+                        hint="raise max_allowed_packet in the server, or set proof: count for the table",
+                    )
+        return rows
+
+    def start_query(self, sql: str) -> list[Field]:
+        """Send a SELECT and read its header: what follows on the wire is the first row's packet."""
+        connection = self.connection
+        connection._execute_command(COMMAND.COM_QUERY, sql)
+        first = connection._read_packet()
+        if first.is_ok_packet() or first.is_load_local_packet():
+            raise SourceRefused("the server did not answer a query with a result set")
+        count = first.read_length_encoded_integer()
+        fields = [connection._read_packet(FieldDescriptorPacket) for _ in range(count)]
+        connection._read_packet()  # EOF
+        return [Field(field.type_code, field.charsetnr, field.scale) for field in fields]
+
+    def read_packet(self) -> bytes | None:
+        """The next packet of a result set; None for the one that ends it."""
+        packet = self.connection._read_packet()
+        return None if packet.is_eof_packet() else bytes(packet.get_all_data())
+
+    def take_buffered(self) -> bytes:
+        """What PyMySQL has received and not used yet; from here on `receive` alone may read."""
+        reader = self.connection._rfile
+        return bytes(reader.read(len(reader.peek())))
+
+    def receive(self, into: memoryview) -> int:
+        """At least one byte from the socket (or through TLS); waits at most the session's timeout."""
+        count = self.connection._sock.recv_into(into)
+        if not count:
+            raise SourceUnavailable("the connection to the server was lost")
+        return int(count)
+
+    @property
+    def sequence(self) -> int:
+        """The number that the next packet must have."""
+        return int(self.connection._next_seq_id)
+
+    @contextmanager
+    def translated(self, where: Where | None = None) -> Iterator[None]:
+        """Foreign errors inside become ours."""
+        try:
+            yield
+        except (pymysql.MySQLError, OSError, RuntimeError, AssertionError) as error:
+            raise translate(error, where) from None
+
+    def quoted(self, text: str) -> str:
+        """A string literal."""
+        return str(self.connection.escape(text))
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self.connection.open)
+
+    def close(self) -> None:
+        """Say goodbye to the server; safe to call twice."""
+        if self.connection.open:
+            self.connection.close()
+
+    def abandon(self) -> None:
+        """Drop the connection without a word: a result set is still under way."""
+        self.connection._force_close()
+
+    def _pin(self) -> None:
+        """Set what changes the meaning or the text of a value, and read it back (the server may refuse
+        silently, or a proxy swallow it)."""
+        endless = "max_statement_time=0" if self.is_mariadb else "max_execution_time=0"
+        read_only = "tx_read_only" if self.is_mariadb else "transaction_read_only"
+        self.rows(
+            "SET SESSION time_zone='+00:00', sql_mode='', sql_big_selects=1, "
+            f"sql_select_limit={_NO_LIMIT}, net_write_timeout={_DAY}, net_read_timeout={_DAY}, {endless}"
+        )
+        self.rows("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        wanted = {
+            "time_zone": "+00:00",
+            "sql_mode": "",
+            "sql_select_limit": str(_NO_LIMIT),
+            "net_write_timeout": str(_DAY),
+            "character_set_client": "utf8mb4",
+            "character_set_connection": "utf8mb4",
+            "character_set_results": "utf8mb4",
+            read_only: "ON",
+        }
+        names = ", ".join(f"'{name}'" for name in (*wanted, "transaction_read_only"))
+        found: dict[str, str] = dict(self.rows(f"SHOW SESSION VARIABLES WHERE Variable_name IN ({names})"))
+        if read_only not in found and "transaction_read_only" in found:  # MariaDB 11.1 renamed it
+            found[read_only] = found["transaction_read_only"]
+        wrong = sorted(name for name, setting in wanted.items() if found.get(name) != setting)
+        if wrong:
+            raise SourceRefused(f"the server did not keep the session's settings: {', '.join(wrong)}")
+        if self.connection.server_status & SERVER_STATUS.SERVER_STATUS_NO_BACKSLASH_ESCAPES:
+            raise SourceRefused("the server did not keep the session's sql_mode")
+
+
+def _tls(address: Address) -> dict[str, Any]:
+    """PyMySQL's arguments. Over a Unix socket nothing leaves the machine: encrypted on demand only."""
+    if address.tls is TLS.DISABLED or (address.unix_socket and address.tls is TLS.PREFERRED):
+        return {"ssl_disabled": True}
+    if address.tls is TLS.PREFERRED and not address.ssl_ca:
+        return {}
+    if address.tls is TLS.VERIFY_IDENTITY or address.ssl_ca:
+        try:
+            context = ssl.create_default_context(cafile=address.ssl_ca or None)
+        except OSError as error:
+            raise SourceRefused("the file that ssl_ca names cannot be read as certificates") from error
+        context.check_hostname = address.tls is TLS.VERIFY_IDENTITY
+        return {"ssl": context}
+    return {"ssl": _unverified()}
+
+
+def _unverified() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

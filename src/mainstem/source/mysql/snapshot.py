@@ -1,0 +1,77 @@
+"""One consistent view over all tables, and where in the server's history it stands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from mainstem.errors import SourceUnavailable
+from mainstem.schema import Table
+from mainstem.source.mysql.introspect import non_transactional
+from mainstem.source.mysql.reading import read
+from mainstem.source.mysql.session import Session
+from mainstem.source.port import SourceOptions
+
+
+class MySQLSnapshot:
+    """A REPEATABLE READ transaction on a connection of its own."""
+
+    def __init__(self, session: Session, database: str, options: SourceOptions, compiled: bool) -> None:
+        self._session = session
+        self._compiled = compiled
+        executed = {} if session.is_mariadb else _gtid_executed(session)
+        loose = non_transactional(session, database, options)
+        session.rows("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+        position = {"version": session.version, **_identity(session), **executed}
+        if session.is_mariadb:
+            position |= _mariadb_position(session)
+        if loose:
+            position["non_transactional"] = json.dumps(loose, ensure_ascii=False)
+        self.position: Mapping[str, str] = position
+
+    def read(self, table: Table, batch_bytes: int = 16 << 20) -> Iterator[pa.RecordBatch]:
+        """See the port. Stopping before the last batch ends the snapshot."""
+        self._require_open()
+        yield from read(self._session, table, batch_bytes, compiled=self._compiled)
+
+    def select(self, sql: str) -> list[tuple[Any, ...]]:
+        """See the port."""
+        self._require_open()
+        return self._session.rows(sql)
+
+    def _require_open(self) -> None:
+        if not self._session.is_open:
+            raise SourceUnavailable("the snapshot has ended", hint="open a new one")
+
+
+def _mariadb_position(session: Session) -> dict[str, str]:
+    """The exact binary log position of the snapshot (facts MY-36), if there is a binary log: what comes
+    after it is not in the snapshot, what is before it is."""
+    status: dict[str, str] = dict(session.rows("SHOW SESSION STATUS LIKE 'binlog_snapshot_%'"))
+    found = {name.lower(): str(text) for name, text in status.items()}
+    file, offset = found.get("binlog_snapshot_file", ""), found.get("binlog_snapshot_position", "")
+    if not file:
+        return {}
+    position = {"binlog_file": file, "binlog_position": offset}
+    gtid = session.rows(f"SELECT BINLOG_GTID_POS({session.quoted(file)}, {int(offset)})")[0][0]
+    if gtid:
+        position["gtid"] = str(gtid)
+    return position
+
+
+def _gtid_executed(session: Session) -> dict[str, str]:
+    """MySQL: read before the snapshot opens, so that nothing before it can be missing from the snapshot;
+    what commits in between is in both."""
+    gtid = session.rows("SELECT @@GLOBAL.gtid_executed")[0][0]
+    return {"gtid": str(gtid).replace("\n", "")} if gtid else {}
+
+
+def _identity(session: Session) -> dict[str, str]:
+    """Which server this is: a position means nothing on another."""
+    names = ("server_uuid", "server_uid", "server_id", "hostname", "port")
+    wanted = ", ".join(f"'{name}'" for name in names)
+    rows = session.rows(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({wanted})")
+    return {str(name): str(text) for name, text in rows if text}

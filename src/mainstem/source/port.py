@@ -1,0 +1,82 @@
+"""The port of a source. Adapters: mysql, postgres, sqlite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from mainstem.contract.canonical import Dialect
+from mainstem.schema import Database, Table
+
+
+class OutOfRange(StrEnum):
+    """What to do with values that the column's lake type cannot hold (zero dates, infinities, NaN …)."""
+
+    FAIL = "fail"  # stop the run with table, column and the choices (default)
+    TEXT = "text"  # the whole column arrives as the server's own text (lake type string)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """The user's choices for one source, from `mainstem.yml`.
+
+    `out_of_range` is keyed by (table, column), both in lake names. `include`/`exclude` are shell
+    patterns on lake table names.
+    """
+
+    schemas: tuple[str, ...] = ()
+    include: tuple[str, ...] = ("*",)
+    exclude: tuple[str, ...] = ()
+    out_of_range: Mapping[tuple[str, str], OutOfRange] = field(default_factory=dict)
+    timeout: float = 60.0  # seconds without any byte after which a read is given up
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of `mainstem doctor`: `level` is ok, warning or error."""
+
+    level: str
+    subject: str
+    message: str
+    hint: str = ""
+
+
+class Snapshot(Protocol):
+    """One consistent, read-only view over all tables. Not thread-safe: one call at a time."""
+
+    position: Mapping[str, str]
+    """Where in the source's history this view stands (GTID, LSN, data version): goes into the lake
+    table's snapshot summary, in the same commit as the data."""
+
+    def read(self, table: Table, batch_bytes: int = 16 << 20) -> Iterator[pa.RecordBatch]:
+        """All rows, columns in the order of `table.columns`, with the Arrow types of
+        `arrow.schema_of(table.columns)`. Raises ValueNotExact for a value that does not fit,
+        SourceUnavailable when the server goes away: rows handed over before count for nothing."""
+
+    def select(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a small SELECT in the source's dialect (proof queries), as Python values."""
+
+
+class Source(Protocol):
+    """A database. Opening connects lazily; `close()` ends every connection it made."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """The server's words for canonical texts and row hashes."""
+
+    def introspect(self) -> Database:
+        """Tables (views and system tables left out) with lake types by the options' policies."""
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """Open one consistent view; leaving the context rolls back and frees the connection."""
+
+    def diagnose(self) -> Sequence[Finding]:
+        """Reachable, version, read-only, surplus and missing privileges; for `mainstem doctor`."""
+
+    def close(self) -> None:
+        """End all connections; safe to call twice."""

@@ -1,0 +1,312 @@
+"""COPY's binary format as Arrow, exactly: the decoder in plain Python, and the choice of the compiled one.
+
+Format: https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format". Values: the `*send`
+functions of the server; numeric as in numeric.c, `numeric_send`. Both decoders give the same values and
+the same refusals.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from enum import IntEnum
+from typing import Any, Literal, Protocol
+
+import pyarrow as pa
+
+from mainstem.arrow import arrow_type, schema_of
+from mainstem.errors import MainstemError, SourceRefused, UsageError, ValueNotExact, Where
+from mainstem.schema import Column, Kind, Table
+
+try:
+    from mainstem.source._kernel import pgcopy
+except ImportError:  # no compiler when it was installed: the decoder below gives the same values
+    pgcopy = None
+
+Choice = Literal["auto", "python", "compiled"]
+
+SIGNATURE = b"PGCOPY\n\xff\r\n\0"
+DAYS_TO_2000 = 10_957
+MICROS_TO_2000 = 946_684_800_000_000
+FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31, in days of 1970
+DAY_MICROS = 86_400_000_000
+
+
+class Reason(IntEnum):
+    """Why a value does not fit. The compiled decoder knows the numbers."""
+
+    NOT_FINITE = 1
+    DIGITS = 2
+    INFINITE_DATE = 3
+    DATE_RANGE = 4
+    NULL = 5
+    ENCODING = 6
+    MALFORMED = 7
+
+
+_MESSAGES = {
+    Reason.NOT_FINITE: "holds NaN or infinity, which {type} cannot hold",
+    Reason.DIGITS: "holds a number with more digits than {type} has",
+    Reason.INFINITE_DATE: "holds infinity, which {type} cannot hold",
+    Reason.DATE_RANGE: "holds a date before the year 1 or after the year 9999, which {type} cannot hold",
+    Reason.NULL: "is declared NOT NULL, yet holds NULL",
+    Reason.ENCODING: "holds text that is not UTF-8",
+}
+
+
+class Misfit(Exception):
+    """A value that does not fit: the column's index and the reason."""
+
+    def __init__(self, column: int, reason: Reason) -> None:
+        super().__init__(column, reason)
+        self.column = column
+        self.reason = reason
+
+
+def error_of(misfit: Misfit, table: Table) -> MainstemError:
+    """The user's error for a misfit: table, column, choices; no value."""
+    if misfit.reason is Reason.MALFORMED:
+        return SourceRefused(
+            "the server's stream is not PostgreSQL's binary COPY", where=Where(table=table.name)
+        )
+    column = table.columns[misfit.column]
+    option = f"tables.{table.name}.columns.{column.name}.out_of_range: text"
+    return ValueNotExact(
+        _MESSAGES[misfit.reason].format(type=column.type) + (f" ({column.native})" if column.native else ""),
+        where=Where(table=table.name, column=column.name),
+        hint=f"set {option} in mainstem.yml to take the column as text, or correct the values in the source",
+    )
+
+
+class Decoder(Protocol):
+    """Takes the stream in pieces of any size, gives record batches. Raises Misfit."""
+
+    rows: int
+    """Rows decoded since the last `take`."""
+    done: bool
+    """Has the end of the data been seen?"""
+
+    def feed(self, data: bytes) -> None:
+        """Decode what is complete, keep the rest."""
+
+    def take(self) -> pa.RecordBatch:
+        """The rows decoded since the last time."""
+
+
+def decoder_of(table: Table, choice: Choice = "auto") -> Decoder:
+    """The decoder for a table's columns; `compiled` raises UsageError where there is none."""
+    if choice == "compiled" and pgcopy is None:
+        raise UsageError("the compiled decoder is not installed", hint="install with a C compiler present")
+    if choice == "python" or pgcopy is None:
+        return PythonDecoder(table)
+    return CompiledDecoder(table)
+
+
+class PythonDecoder:
+    """The reference: one Python object a value."""
+
+    def __init__(self, table: Table) -> None:
+        self.rows = 0
+        self.done = False
+        self._schema = schema_of(table.columns)
+        self._columns = table.columns
+        self._decode = [_decoder_of(column) for column in table.columns]
+        self._values: list[list[Any]] = [[] for _ in table.columns]
+        self._rest = b""
+        self._started = False
+
+    def feed(self, data: bytes) -> None:
+        data = self._rest + data if self._rest else data
+        position = 0 if self._started else self._header(data)
+        if position is None:
+            self._rest = data
+            return
+        while not self.done:
+            after = self._tuple(data, position)
+            if after is None:
+                break
+            position = after
+        self._rest = data[position:]
+        if self.done and self._rest:
+            raise Misfit(0, Reason.MALFORMED)
+
+    def take(self) -> pa.RecordBatch:
+        arrays = [
+            _array(values, column, index)
+            for index, (values, column) in enumerate(zip(self._values, self._columns, strict=True))
+        ]
+        self._values = [[] for _ in self._columns]
+        self.rows = 0
+        return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+
+    def _header(self, data: bytes) -> int | None:
+        length = header_length(data)
+        self._started = length is not None
+        return length
+
+    def _tuple(self, data: bytes, position: int) -> int | None:
+        """Decode the row at `position`; where the next one begins, or None if this one is not complete."""
+        if len(data) < position + 2:
+            return None
+        (fields,) = struct.unpack_from(">h", data, position)
+        position += 2
+        if fields == -1:
+            self.done = True
+            return position
+        if fields != len(self._columns):
+            raise Misfit(0, Reason.MALFORMED)
+        found: list[bytes | None] = []
+        for _ in range(fields):
+            if len(data) < position + 4:
+                return None
+            (length,) = struct.unpack_from(">i", data, position)
+            position += 4
+            if length < -1:
+                raise Misfit(0, Reason.MALFORMED)
+            if len(data) < position + max(length, 0):
+                return None
+            found.append(None if length < 0 else data[position : position + length])
+            position += max(length, 0)
+        for index, field in enumerate(found):
+            self._values[index].append(self._value(index, field))
+        self.rows += 1
+        return position
+
+    def _value(self, index: int, field: bytes | None) -> Any:
+        if field is None:
+            if not self._columns[index].nullable:
+                raise Misfit(index, Reason.NULL)
+            return None
+        try:
+            return self._decode[index](field)
+        except Misfit as misfit:
+            raise Misfit(index, misfit.reason) from None
+        except struct.error:
+            raise Misfit(index, Reason.MALFORMED) from None
+        except UnicodeDecodeError:
+            raise Misfit(index, Reason.ENCODING) from None
+
+
+class CompiledDecoder:
+    """The kernel of `_kernel/pgcopy.pyx`, with the same face."""
+
+    def __init__(self, table: Table) -> None:
+        self.rows = 0
+        self.done = False
+        self._schema = schema_of(table.columns)
+        self._kernel = pgcopy.Kernel(
+            [
+                (KERNEL_CODES[column.type.kind], column.type.precision, column.type.scale, column.nullable)
+                for column in table.columns
+            ]
+        )
+
+    def feed(self, data: bytes) -> None:
+        column, reason = self._kernel.feed(data)
+        if reason:
+            raise Misfit(column, Reason(reason))
+        self.rows, self.done = self._kernel.rows, self._kernel.done
+
+    def take(self) -> pa.RecordBatch:
+        rows, self.rows = self.rows, 0
+        arrays = []
+        for index, (field, buffers) in enumerate(zip(self._schema, self._kernel.take(), strict=True)):
+            array = pa.Array.from_buffers(field.type, rows, list(buffers))
+            if pa.types.is_string(field.type):
+                _require_utf8(array, index)
+            arrays.append(array)
+        return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+
+
+KERNEL_CODES = {kind: code for code, kind in enumerate(Kind)}
+
+
+def header_length(data: bytes) -> int | None:
+    """The length of the stream's header; None while it is not complete."""
+    if not SIGNATURE.startswith(data[: len(SIGNATURE)]):
+        raise Misfit(0, Reason.MALFORMED)
+    if len(data) < len(SIGNATURE) + 8:
+        return None
+    flags, extension = struct.unpack_from(">II", data, len(SIGNATURE))
+    if flags & 0xFFFF0000:  # critical flags: the format is another one
+        raise Misfit(0, Reason.MALFORMED)
+    length = len(SIGNATURE) + 8 + int(extension)
+    return length if len(data) >= length else None
+
+
+def _require_utf8(array: pa.Array[Any], index: int) -> None:
+    try:
+        array.validate(full=True)
+    except pa.ArrowInvalid:
+        raise Misfit(index, Reason.ENCODING) from None
+
+
+def _array(values: Sequence[Any], column: Column, index: int) -> pa.Array[Any]:
+    kind = column.type.kind
+    if kind in (Kind.TIMESTAMP, Kind.TIMESTAMPTZ, Kind.DATE):
+        width = pa.int32() if kind is Kind.DATE else pa.int64()
+        return pa.array(values, width).cast(arrow_type(column.type))
+    return pa.array(values, arrow_type(column.type))
+
+
+def _decoder_of(column: Column) -> Callable[[bytes], Any]:
+    if column.type.kind is Kind.DECIMAL:
+        precision, scale = column.type.precision, column.type.scale
+        return lambda field: _numeric(field, precision, scale)
+    return _DECODERS[column.type.kind]
+
+
+def _unpacked(shape: str) -> Callable[[bytes], Any]:
+    return lambda field: struct.unpack(shape, field)[0]
+
+
+def _numeric(field: bytes, precision: int, scale: int) -> Decimal:
+    count, weight, sign, _ = struct.unpack_from(">hhHH", field)
+    if sign in (0xC000, 0xD000, 0xF000):
+        raise Misfit(0, Reason.NOT_FINITE)
+    number = 0
+    for digit in struct.unpack_from(f">{count}H", field, 8):
+        number = number * 10_000 + digit
+    exponent = (weight - count + 1) * 4 + scale
+    if exponent >= 0:
+        number *= 10**exponent
+    else:
+        number, rest = divmod(number, 10**-exponent)
+        if rest:
+            raise Misfit(0, Reason.DIGITS)
+    if number >= 10**precision:
+        raise Misfit(0, Reason.DIGITS)
+    return Decimal((int(sign == 0x4000), tuple(map(int, str(number))), -scale))
+
+
+def _date(field: bytes) -> int:
+    (days,) = struct.unpack(">i", field)
+    if days in (-(2**31), 2**31 - 1):
+        raise Misfit(0, Reason.INFINITE_DATE)
+    if not FIRST_DAY <= days + DAYS_TO_2000 <= LAST_DAY:
+        raise Misfit(0, Reason.DATE_RANGE)
+    return int(days) + DAYS_TO_2000
+
+
+def _timestamp(field: bytes) -> int:
+    (micros,) = struct.unpack(">q", field)
+    if micros in (-(2**63), 2**63 - 1):
+        raise Misfit(0, Reason.INFINITE_DATE)
+    if not FIRST_DAY * DAY_MICROS <= micros + MICROS_TO_2000 < (LAST_DAY + 1) * DAY_MICROS:
+        raise Misfit(0, Reason.DATE_RANGE)
+    return int(micros) + MICROS_TO_2000
+
+
+_DECODERS: dict[Kind, Callable[[bytes], Any]] = {
+    Kind.BOOLEAN: _unpacked(">?"),
+    Kind.INT: _unpacked(">i"),
+    Kind.LONG: _unpacked(">q"),
+    Kind.FLOAT: _unpacked(">f"),
+    Kind.DOUBLE: _unpacked(">d"),
+    Kind.STRING: lambda field: field.decode("utf-8"),
+    Kind.BINARY: bytes,
+    Kind.DATE: _date,
+    Kind.TIMESTAMP: _timestamp,
+    Kind.TIMESTAMPTZ: _timestamp,
+}

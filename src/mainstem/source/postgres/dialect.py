@@ -1,0 +1,105 @@
+"""PostgreSQL's words for the proof. The hash is the first 64 bits of MD5: the one hash that every
+PostgreSQL and DuckDB compute themselves. Floats are compared by their bits."""
+
+from __future__ import annotations
+
+from mainstem.contract.canonical import Form, Hash
+from mainstem.schema import Column, Kind, Table
+from mainstem.source.postgres.types import is_time
+
+_FORMS = {
+    Kind.BOOLEAN: Form.BOOLEAN,
+    Kind.INT: Form.INTEGER,
+    Kind.LONG: Form.INTEGER,
+    Kind.DECIMAL: Form.FIXED,
+    Kind.FLOAT: Form.FLOAT_BITS,
+    Kind.DOUBLE: Form.DOUBLE_BITS,
+    Kind.STRING: Form.TEXT,
+    Kind.BINARY: Form.BINARY_HASH,
+    Kind.DATE: Form.DATE,
+    Kind.TIMESTAMP: Form.EPOCH_MICROS,
+    Kind.TIMESTAMPTZ: Form.EPOCH_MICROS,
+}
+_MICROS_TO_2000 = 946_684_800_000_000
+# The first 64 bits as a signed number with the top bit flipped are the unsigned number less 2^63.
+_OFFSET = " + 9223372036854775808)"
+
+
+def quote(name: str) -> str:
+    """The identifier in double quotes; a quote inside is doubled."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+class PostgresDialect:
+    """`Dialect` for PostgreSQL.
+
+    `parents` are the tables (schema, name) with inheritance children, which are read alone; the source
+    fills it whenever it looks at the server.
+    """
+
+    hash = Hash.MD5_64
+
+    def __init__(self) -> None:
+        self.parents: set[tuple[str, str]] = set()
+
+    def quote(self, name: str) -> str:
+        return quote(name)
+
+    def ref(self, table: Table) -> str:
+        only = "ONLY " if (table.source_schema, table.source_name) in self.parents else ""
+        return f"{only}{quote(table.source_schema)}.{quote(table.source_name)}"
+
+    def form(self, column: Column) -> Form:
+        return _FORMS[column.type.kind]
+
+    def text(self, column: Column, form: Form) -> str:
+        name = quote(column.name)
+        if form is Form.INTEGER and is_time(column):
+            return f"({_big_endian(f'time_send({name})')})::text"
+        if form is Form.FIXED:
+            return f"{name}::numeric::text"
+        if form is Form.EPOCH_MICROS:
+            send = "timestamp_send" if column.type.kind is Kind.TIMESTAMP else "timestamptz_send"
+            return f"({_big_endian(f'{send}({name})')} + {_MICROS_TO_2000})::text"
+        return {
+            Form.INTEGER: f"{name}::text",
+            Form.TEXT: f"{name}::text",
+            Form.BOOLEAN: f"{name}::int::text",
+            Form.DATE: f"{name}::text",
+            Form.DOUBLE_BITS: f"upper(encode(float8send({name}), 'hex'))",
+            Form.FLOAT_BITS: f"upper(encode(float4send({name}), 'hex'))",
+            Form.HEX: f"upper(encode({name}, 'hex'))",
+            Form.TEXT_HASH: f"{_md5_64(f'md5({name}::text)')}::text",
+            Form.BINARY_HASH: f"{_md5_64(f'md5({name})')}::text",
+        }[form]
+
+    def row_hash(self, texts: list[str]) -> str:
+        return _md5_64(f"md5({_joined([f'coalesce({text}, chr(30))' for text in texts])})")
+
+    def total(self, sql: str) -> str:
+        if sql.endswith(_OFFSET):
+            # sum(x + c) = sum(x) + c · count(*): sums of bigint are several times faster than of numeric.
+            # A row hash is never NULL.
+            return (
+                f"(coalesce(sum({sql.removesuffix(_OFFSET)[1:]}), 0) + 9223372036854775808 * count(*))::text"
+            )
+        return f"coalesce(sum(({sql})::numeric), 0)::text"
+
+    def modulo(self, sql: str, buckets: int) -> str:
+        return f"(({sql}) % {buckets})"
+
+
+def _joined(parts: list[str]) -> str:
+    # A balanced tree keeps the depth of the expression small: a table may have 1,600 columns.
+    if len(parts) == 1:
+        return parts[0]
+    half = len(parts) // 2
+    return f"({_joined(parts[:half])} || chr(31) || {_joined(parts[half:])})"
+
+
+def _big_endian(eight_bytes: str) -> str:
+    return f"('x' || encode({eight_bytes}, 'hex'))::bit(64)::bigint"
+
+
+def _md5_64(md5: str) -> str:
+    return f"((('x' || substr({md5}, 1, 16))::bit(64)::bigint # (-9223372036854775808)::bigint){_OFFSET}"

@@ -1,0 +1,296 @@
+"""The source itself: a repeatable-read, read-only transaction a snapshot, binary COPY a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+from psycopg import errors, pq
+
+from mainstem.errors import MainstemError, SourceRefused, SourceUnavailable, UsageError, Where
+from mainstem.schema import Database, Table
+from mainstem.source.port import Finding, SourceOptions
+from mainstem.source.postgres import session as sessions
+from mainstem.source.postgres.decode import Choice, Misfit, decoder_of, error_of
+from mainstem.source.postgres.diagnose import findings
+from mainstem.source.postgres.dialect import PostgresDialect, quote
+from mainstem.source.postgres.introspect import PARENTS, tables_of
+from mainstem.source.postgres.session import Session, mapped, statement
+from mainstem.source.postgres.types import wire
+from mainstem.source.postgres.url import Address, parse
+
+_CHUNK = 1 << 20  # bytes handed to the decoder at once
+_POSITION = """
+SELECT pg_current_snapshot()::text, pg_is_in_recovery(),
+  (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END)::text
+"""
+_CONTROL = """
+SELECT (pg_control_system()).system_identifier::text, (pg_control_checkpoint()).timeline_id::text
+"""
+_MAY_CONTROL = """
+SELECT has_function_privilege('pg_control_system()', 'EXECUTE')
+  AND has_function_privilege('pg_control_checkpoint()', 'EXECUTE')
+"""
+
+
+class PostgresSnapshot:
+    """One repeatable-read transaction. A statement that fails leaves the view as it was."""
+
+    def __init__(
+        self,
+        session: Session,
+        position: Mapping[str, str],
+        address: Address,
+        dialect: PostgresDialect,
+        choice: Choice,
+    ) -> None:
+        self.position = position
+        self._session = session
+        self._address = address
+        self._dialect = dialect
+        self._choice = choice
+
+    def read(self, table: Table, batch_bytes: int = 16 << 20) -> Iterator[pa.RecordBatch]:
+        """All rows in batches of about `batch_bytes`, by binary COPY."""
+        where = Where(table=table.name)
+        with self._kept(where):
+            self._require_readable(table, where)
+            columns = ", ".join(wire(column, quote(column.name)) for column in table.columns)
+            sql = f"COPY (SELECT {columns} FROM {self._dialect.ref(table)}) TO STDOUT (FORMAT BINARY)"
+            decoder = decoder_of(table, self._choice)
+            size = 0
+            try:
+                for chunk in _copied(self._session, sql):
+                    decoder.feed(chunk)
+                    size += len(chunk)
+                    if size >= batch_bytes and decoder.rows:
+                        yield decoder.take()
+                        size = 0
+                if not decoder.done:
+                    raise SourceUnavailable("the server ended the read early", where=where, hint="run again")
+                if decoder.rows:
+                    yield decoder.take()
+            except Misfit as misfit:
+                raise error_of(misfit, table) from None
+
+    def select(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a small SELECT."""
+        with self._kept(None):
+            return statement(self._session, sql)
+
+    @contextmanager
+    def _kept(self, where: Where | None) -> Iterator[None]:
+        """Whatever goes wrong inside, the transaction and its view survive, as long as the connection
+        does: a savepoint before, back to it after an error."""
+        with mapped(self._address, where):
+            self._session.execute("SAVEPOINT mainstem")
+        try:
+            with mapped(self._address, where):
+                yield
+        except BaseException:
+            self._recover()
+            raise
+        with mapped(self._address, where):
+            self._session.execute("RELEASE SAVEPOINT mainstem")
+
+    def _recover(self) -> None:
+        session = self._session
+        if session.closed or session.pgconn.status != pq.ConnStatus.OK:
+            return
+        try:
+            with mapped(self._address):
+                if session.pgconn.transaction_status == pq.TransactionStatus.ACTIVE:
+                    sessions.cancel(session)
+                    _drain(session)
+                session.execute("ROLLBACK TO SAVEPOINT mainstem")
+        except MainstemError:
+            session.pgconn.finish()  # the first error is the one to tell
+
+    def _require_readable(self, table: Table, where: Where) -> None:
+        name = f"{quote(table.source_schema)}.{quote(table.source_name)}".replace("'", "''")
+        ((found, secured),) = statement(
+            self._session,
+            f"SELECT to_regclass('{name}') IS NOT NULL, row_security_active(to_regclass('{name}')::oid)",
+        )
+        if not found:
+            raise SourceRefused("is no longer in the source", where=where, hint="run again")
+        if secured:
+            raise SourceRefused(
+                "has row-level security: its user would see a part of the rows only",
+                where=where,
+                hint="give the source a user with BYPASSRLS, or exclude the table",
+            )
+
+
+class PostgresSource:
+    """A PostgreSQL database. A snapshot has a connection of its own."""
+
+    def __init__(
+        self, address: Address, options: SourceOptions | None = None, *, decoder: Choice = "auto"
+    ) -> None:
+        """`decoder` forces the compiled or the plain one (for tests); nothing is opened yet."""
+        self.address = address
+        self.options = options or SourceOptions()
+        self.dialect = PostgresDialect()
+        self._decoder: Choice = decoder
+        self._sessions: set[Session] = set()
+        if self.options.schemas and address.schemas:
+            raise UsageError("schemas are named in the URL and in the options", hint="keep one of them")
+
+    @classmethod
+    def from_url(
+        cls, url: str, options: SourceOptions | None = None, *, decoder: Choice = "auto"
+    ) -> PostgresSource:
+        """`postgresql://user:password@host:port/database` (or `postgres://…`), parts percent-encoded.
+
+        Options of the URL: sslmode, sslrootcert, connect_timeout, schema (comma-separated),
+        application_name. Raises UsageError for anything else.
+        """
+        return cls(parse(url), options, decoder=decoder)
+
+    def introspect(self) -> Database:
+        with self._connected() as session, mapped(self.address):
+            statement_of = lambda sql: statement(session, sql)  # noqa: E731
+            self._look(session)
+            tables = tables_of(statement_of, self.options.schemas or self.address.schemas, self.options)
+            ((version, name),) = statement(
+                session, "SELECT current_setting('server_version'), current_database()::text"
+            )
+        return Database("postgres", name, version, tables)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[PostgresSnapshot]:
+        """One consistent view; leaving the context rolls back and closes the connection."""
+        with self._connected() as session:
+            with mapped(self.address):
+                session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                position = _position(session)
+                self._look(session)
+            yield PostgresSnapshot(session, position, self.address, self.dialect, self._decoder)
+
+    def diagnose(self) -> Sequence[Finding]:
+        """Version, encryption, surplus and missing privileges, row-level security."""
+        try:
+            with self._connected() as session, mapped(self.address):
+                return findings(
+                    lambda sql: statement(session, sql),
+                    self.options.schemas or self.address.schemas or ("public",),
+                    encrypted=bool(session.pgconn.ssl_in_use),
+                    host=self.address.host,
+                )
+        except MainstemError as error:
+            return [Finding("error", "connection", error.message, error.hint)]
+
+    def close(self) -> None:
+        for session in list(self._sessions):
+            sessions.close(session)
+        self._sessions.clear()
+
+    @contextmanager
+    def _connected(self) -> Iterator[Session]:
+        session = sessions.connect(self.address, self.options.timeout)
+        session.on_silence = lambda: self._works(session.info.backend_pid)
+        self._sessions.add(session)
+        try:
+            yield session
+        finally:
+            self._sessions.discard(session)
+            sessions.close(session)
+
+    def _look(self, session: Session) -> None:
+        self.dialect.parents.clear()
+        self.dialect.parents.update((schema, name) for schema, name in statement(session, PARENTS))
+
+    def _works(self, pid: int) -> bool:
+        """Is the server still at work for us? Asked over a second connection when a query is silent."""
+        try:
+            other = sessions.connect(self.address, self.options.timeout)
+        except MainstemError:
+            return False
+        try:
+            with mapped(self.address):
+                rows = statement(
+                    other,
+                    "SELECT FROM pg_stat_activity WHERE state = 'active' "
+                    f"AND wait_event_type IS DISTINCT FROM 'Client' AND pid = {pid}",
+                )
+            return bool(rows)
+        except MainstemError:
+            return False
+        finally:
+            sessions.close(other)
+
+
+def _position(session: Session) -> dict[str, str]:
+    ((snapshot, standby, lsn),) = statement(session, _POSITION)
+    position = {"snapshot": snapshot, "lsn": lsn or "", "standby": "yes" if standby else "no"}
+    if statement(session, _MAY_CONTROL) == [(True,)]:
+        ((system, timeline),) = statement(session, _CONTROL)
+        position |= {"system_identifier": system, "timeline": timeline}
+    return position
+
+
+def _copied(session: Session, sql: str) -> Iterator[bytes]:
+    """The stream of a COPY … TO STDOUT in pieces of about a megabyte.
+
+    Rows are fetched through libpq's own call: psycopg's cursor costs more than the server's work.
+    """
+    connection = session.pgconn
+    on_silence, session.on_silence = session.on_silence, None  # rows must come: silence ends the read
+    try:
+        connection.send_query(sql.encode())
+        _expect(session, pq.ExecStatus.COPY_OUT)
+        parts: list[memoryview] = []
+        size = 0
+        fetch = connection.get_copy_data
+        while True:
+            count, part = fetch(1)
+            if count > 0:
+                parts.append(part)
+                size += count
+                if size >= _CHUNK:
+                    yield b"".join(parts)
+                    parts, size = [], 0
+            elif count == 0:
+                session.wait_readable()
+                connection.consume_input()
+            else:
+                break
+        if parts:
+            yield b"".join(parts)
+        _expect(session, pq.ExecStatus.COMMAND_OK)
+        while _result(session) is not None:
+            pass
+    finally:
+        session.on_silence = on_silence
+
+
+def _result(session: Session) -> pq.abc.PGresult | None:
+    connection = session.pgconn
+    while connection.is_busy():
+        session.wait_readable()
+        connection.consume_input()
+    return connection.get_result()
+
+
+def _expect(session: Session, status: pq.ExecStatus) -> None:
+    """Take the next result, which must have that status; raise the server's error otherwise."""
+    result = _result(session)
+    if result is not None and result.status == status:
+        return
+    if result is None or result.status != pq.ExecStatus.FATAL_ERROR:
+        raise errors.InternalError("unexpected result")
+    raise errors.error_from_result(result, encoding="utf-8")
+
+
+def _drain(session: Session) -> None:
+    """Throw away what a broken-off statement still sends."""
+    connection = session.pgconn
+    while (result := _result(session)) is not None:
+        if result.status == pq.ExecStatus.COPY_OUT:
+            while (count := connection.get_copy_data(1)[0]) >= 0:
+                if count == 0:
+                    session.wait_readable()
+                    connection.consume_input()

@@ -1,0 +1,160 @@
+"""SQLite's words for the proof, and the functions that SQLite itself lacks.
+
+Integers, texts and dates are rendered by SQLite; bits of a double, the shortest text of a double and
+CRC-32 are functions of ours, registered on each connection and given SQLite's own values: none of this
+passes through the reader.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+import zlib
+
+from mainstem.contract.canonical import Form, Hash
+from mainstem.schema import Column, Kind, Table
+
+_FORMS = {
+    Kind.BOOLEAN: Form.BOOLEAN,
+    Kind.INT: Form.INTEGER,
+    Kind.LONG: Form.INTEGER,
+    Kind.DECIMAL: Form.FIXED,
+    Kind.FLOAT: Form.DOUBLE_BITS,
+    Kind.DOUBLE: Form.DOUBLE_BITS,
+    Kind.STRING: Form.TEXT,
+    Kind.BINARY: Form.BINARY_HASH,
+    Kind.DATE: Form.DATE,
+    Kind.TIMESTAMP: Form.TIMESTAMP_FIXED,
+    Kind.TIMESTAMPTZ: Form.TIMESTAMP_FIXED,
+}
+# printf() is exact up to 15 significant digits; beyond that the digits are made from the shortest text.
+_PRINTF_DIGITS = 15
+
+
+def quote(name: str) -> str:
+    """The identifier in double quotes; a quote inside is doubled."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+class SQLiteDialect:
+    """`Dialect` for SQLite. `hash` is CRC-32, as zlib computes it."""
+
+    hash = Hash.CRC32
+
+    def quote(self, name: str) -> str:
+        return quote(name)
+
+    def ref(self, table: Table) -> str:
+        return f"main.{quote(table.source_name)}"
+
+    def form(self, column: Column) -> Form:
+        return _FORMS[column.type.kind]
+
+    def text(self, column: Column, form: Form) -> str:
+        name = quote(column.name)
+        if form is Form.TEXT:
+            return f"CASE WHEN typeof({name}) IN ('text', 'null') THEN {name} ELSE mainstem_text({name}) END"
+        if form is Form.FIXED:
+            return _fixed(name, column.type.scale)
+        return {
+            Form.INTEGER: f"CAST({name} AS TEXT)",
+            Form.BOOLEAN: f"CAST({name} AS TEXT)",
+            Form.DATE: name,
+            Form.DOUBLE_BITS: f"mainstem_bits({name})",
+            Form.BINARY_HASH: f"CAST(mainstem_crc32({name}) AS TEXT)",
+            Form.TEXT_HASH: f"CAST(mainstem_crc32({name}) AS TEXT)",
+            Form.HEX: f"CASE WHEN {name} IS NOT NULL THEN hex({name}) END",
+            Form.TIMESTAMP_FIXED: _timestamp(name),
+        }[form]
+
+    def row_hash(self, texts: list[str]) -> str:
+        parts = [f"coalesce({text}, char(30))" for text in texts]
+        return f"mainstem_crc32({_concatenated(parts)})"
+
+    def total(self, sql: str) -> str:
+        return f"coalesce(mainstem_total({sql}), '0')"
+
+    def modulo(self, sql: str, buckets: int) -> str:
+        return f"(({sql}) % {buckets})"
+
+
+def _concatenated(parts: list[str]) -> str:
+    # A balanced tree: SQLite limits the depth of an expression to 1000, and tables may be wide.
+    if len(parts) == 1:
+        return parts[0]
+    half = len(parts) // 2
+    return f"({_concatenated(parts[:half])} || char(31) || {_concatenated(parts[half:])})"
+
+
+def _fixed(name: str, scale: int) -> str:
+    if scale > _PRINTF_DIGITS:
+        return f"mainstem_fixed({name}, {scale})"
+    return (
+        f"CASE WHEN abs({name}) < 1e{_PRINTF_DIGITS - scale} THEN printf('%.{scale}f', {name} + 0.0) "
+        f"ELSE mainstem_fixed({name}, {scale}) END"
+    )
+
+
+def _timestamp(name: str) -> str:
+    # Fills up what the text leaves out: '2024-01-02', '2024-01-02T03:04', '2024-01-02 03:04:05.5'.
+    rest = f"substr(' 00:00:00.000000', max(length({name}) - 9, 2))"
+    return f"(substr({name}, 1, 10) || ' ' || substr({name}, 12) || {rest})"
+
+
+def _crc32(value: str | bytes | None) -> int | None:
+    if value is None:
+        return None
+    return zlib.crc32(value.encode() if isinstance(value, str) else value)
+
+
+def _bits(value: float | None) -> str | None:
+    return None if value is None else struct.pack(">d", value).hex().upper()
+
+
+def _text(value: str | bytes | float | None) -> str | None:
+    """Any value as text: numbers shortest and exact, a BLOB as SQLite's literal X'…'."""
+    if value is None or isinstance(value, str):
+        return value
+    return f"X'{value.hex().upper()}'" if isinstance(value, bytes) else repr(value)
+
+
+def _fixed_text(value: float | None, scale: int) -> str | None:
+    """A number with exactly `scale` decimals, from its shortest text; more decimals are kept, so that
+    they show as a difference."""
+    if value is None:
+        return None
+    mantissa, _, exponent = repr(value).partition("e")
+    sign, digits = ("-", mantissa[1:]) if mantissa.startswith("-") else ("", mantissa)
+    whole, _, fraction = digits.partition(".")
+    shift = int(exponent or 0)
+    if shift >= 0:
+        fraction = fraction.ljust(shift, "0")
+        whole, fraction = whole + fraction[:shift], fraction[shift:]
+    else:
+        whole = whole.rjust(1 - shift, "0")
+        whole, fraction = whole[:shift], whole[shift:] + fraction
+    fraction = fraction.rstrip("0").ljust(scale, "0")
+    text = (whole.lstrip("0") or "0") + (f".{fraction}" if fraction else "")
+    return sign + text if text.strip("0.") else text
+
+
+class _Total:
+    """Aggregate: the exact sum of integers, as text; NULLs count as nothing."""
+
+    def __init__(self) -> None:
+        self.sum = 0
+
+    def step(self, value: int | None) -> None:
+        self.sum += value or 0
+
+    def finalize(self) -> str:
+        return str(self.sum)
+
+
+def register(connection: sqlite3.Connection) -> None:
+    """Give a connection the functions that the dialect's SQL calls."""
+    connection.create_function("mainstem_crc32", 1, _crc32, deterministic=True)
+    connection.create_function("mainstem_bits", 1, _bits, deterministic=True)
+    connection.create_function("mainstem_text", 1, _text, deterministic=True)
+    connection.create_function("mainstem_fixed", 2, _fixed_text, deterministic=True)
+    connection.create_aggregate("mainstem_total", 1, _Total)  # type: ignore[arg-type]

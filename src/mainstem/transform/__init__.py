@@ -1,0 +1,1 @@
+"""Models → tables: the SQL runs on the engine, the result is proven, then committed."""

@@ -1,0 +1,113 @@
+"""The build of one model: run its SQL, write the result, prove it, commit it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from mainstem.arrow import type_of
+from mainstem.contract.model_checks import Promise, Verdict, questions
+from mainstem.engine.port import Engine
+from mainstem.errors import MainstemError, ProofFailed, Where
+from mainstem.lake import Lake, Staged, TableVersion
+from mainstem.project.modelfile import ModelFile
+from mainstem.schema import MART, Column, TableName
+from mainstem.transform.explain import explain_grain, rows_of
+from mainstem.transform.state import DIGEST, MODEL, PROOFS
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A model's table, proven and committed."""
+
+    version: TableVersion
+    verdicts: tuple[Verdict, ...]
+    seconds: float
+
+
+class ModelFailed(ProofFailed):
+    """A model that breaks its promise. `verdicts` has all of them, those that hold too."""
+
+    def __init__(self, message: str, *, where: Where, hint: str, verdicts: Sequence[Verdict]) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.verdicts = tuple(verdicts)
+
+
+class Builder:
+    """Builds models on one engine connection; one builder a thread."""
+
+    def __init__(self, engine: Engine, lake: Lake, run: str) -> None:
+        self._engine = engine
+        self._lake = lake
+        self._run = run
+
+    def build(
+        self,
+        model: ModelFile,
+        promise: Promise,
+        inputs: Mapping[TableName, TableVersion],
+        digest: str,
+        on_rows: Callable[[int], None],
+    ) -> Built:
+        """Run, prove and commit one model. `inputs` are all tables that its SQL and its header name.
+
+        Raises ModelFailed if a promise is broken (nothing is committed), EngineFailed if the engine
+        cannot run the SQL.
+        """
+        started = time.monotonic()
+        name = TableName(MART, model.name)
+        self._engine.attach({name: version.metadata_location for name, version in inputs.items()})
+        schema, batches = self._engine.stream(model.sql)
+        columns = result_columns(model, schema)
+        staged = self._lake.stage(name, columns, batches, on_rows)
+        try:
+            verdicts = self._prove(model, promise, staged)
+            keys = {MODEL: model.digest, DIGEST: digest, PROOFS: encode_verdicts(verdicts)}
+            version = self._lake.commit(staged, run=self._run, summary=keys)
+        except MainstemError:
+            self._lake.discard(staged)
+            raise
+        return Built(version, tuple(verdicts), time.monotonic() - started)
+
+    def _prove(self, model: ModelFile, promise: Promise, staged: Staged) -> list[Verdict]:
+        self._engine.attach_files(staged.name, staged.files, staged.columns)
+        verdicts = [question.judge(rows_of(self._engine, question.sql)) for question in questions(promise)]
+        broken = [verdict for verdict in verdicts if not verdict.holds and not verdict.warning]
+        if not broken:
+            return verdicts
+        lines = [verdict.text for verdict in broken]
+        if any(verdict.name == "grain" for verdict in broken):
+            lines += explain_grain(self._engine, model, promise)
+        raise ModelFailed(
+            f"{model.name} is refused: " + "\n  ".join(lines),
+            where=Where(model.file, model.sql_line),
+            hint="nothing was published; the current release stays as it is",
+            verdicts=verdicts,
+        )
+
+
+def result_columns(model: ModelFile, schema: pa.Schema) -> tuple[Column, ...]:
+    """The lake's columns for a result, with the header's words as comments."""
+    header = model.header
+    words = {name: measure.description for name, measure in header.measures.items()}
+    words |= {name: column.description for name, column in header.columns.items()}
+    return tuple(Column(f.name, type_of(f.type), comment=words.get(f.name, "")) for f in schema)
+
+
+def encode_verdicts(verdicts: Sequence[Verdict]) -> str:
+    """Verdicts as JSON, for the snapshot's summary and the receipt."""
+    return json.dumps([verdict_value(verdict) for verdict in verdicts], separators=(",", ":"), default=str)
+
+
+def verdict_value(verdict: Verdict) -> dict[str, object]:
+    """One verdict as plain values."""
+    value: dict[str, object] = {"name": verdict.name, "holds": verdict.holds, "text": verdict.text}
+    if verdict.warning:
+        value["warning"] = True
+    if verdict.facts:
+        value["facts"] = dict(verdict.facts)
+    return value

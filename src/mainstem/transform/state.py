@@ -1,0 +1,5 @@
+"""What a model's table remembers about itself, in its snapshot's summary."""
+
+MODEL = "mainstem.model"  # the digest of the model's file
+DIGEST = "mainstem.digest"  # … with its inputs' snapshots and the version of what computes it
+PROOFS = "mainstem.proofs"  # its verdicts, as JSON

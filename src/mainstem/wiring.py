@@ -1,0 +1,206 @@
+"""The composition root: the only place that names concrete adapters, and imports them when asked for."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from mainstem.errors import UsageError, Where
+from mainstem.lake import Lake, Release
+from mainstem.project.config import TargetConfig
+from mainstem.project.load import FILE, Project, load_project
+from mainstem.project.secrets import redact, secrets_of
+from mainstem.schema import Database, TableName
+from mainstem.source.port import OutOfRange, Source, SourceOptions
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from mainstem.engine.port import Engine
+
+SCHEMES = {
+    "mysql": "mysql",
+    "mariadb": "mysql",
+    "postgresql": "postgres",
+    "postgres": "postgres",
+    "sqlite": "sqlite",
+}
+
+
+def open_source(url: str, options: SourceOptions, base: Path | None = None) -> Source:
+    """A source by its URL; nothing is contacted yet. `base` is where relative SQLite paths begin.
+
+    Raises UsageError for a URL that names no source.
+    """
+    scheme = url.partition("://")[0].lower() if "://" in url else ""
+    kind = SCHEMES.get(scheme)
+    if kind == "mysql":
+        from mainstem.source.mysql import MySQLSource
+
+        return MySQLSource.from_url(url, options)
+    if kind == "postgres":
+        from mainstem.source.postgres import PostgresSource
+
+        return PostgresSource.from_url(url, options)
+    if kind == "sqlite":
+        from mainstem.source.sqlite import SQLiteSource
+
+        return SQLiteSource.from_url(url, options, base=base)
+    raise UsageError(
+        f"no source speaks {scheme or 'this'!r}" if scheme else "the source's URL has no scheme",
+        hint="mysql://USER@HOST/DB, postgresql://USER@HOST/DB or sqlite:///FILE",
+    )
+
+
+def database_name(url: str) -> str:
+    """The name of the database in a URL: the last part of its path, without a SQLite file's ending."""
+    path = Path(urlsplit(url).path)
+    return path.stem if url.lower().startswith("sqlite:") else path.name
+
+
+def source_options(project: Project, source: str) -> SourceOptions:
+    """The user's choices for one source."""
+    config = project.config.sources[source]
+    out_of_range = {
+        (table, column): OutOfRange(choice.out_of_range)
+        for table, choices in config.tables.items()
+        for column, choice in choices.columns.items()
+    }
+    return SourceOptions(
+        schemas=tuple(config.schemas),
+        include=tuple(config.include),
+        exclude=tuple(config.exclude),
+        out_of_range=out_of_range,
+        timeout=config.timeout,
+    )
+
+
+@contextmanager
+def open_sources(project: Project) -> Iterator[dict[str, Source]]:
+    """All sources of a project, closed at the end."""
+    opened: dict[str, Source] = {}
+    try:
+        for name in project.config.sources:
+            url = project.url(name)
+            try:
+                opened[name] = open_source(url, source_options(project, name), project.root)
+            except UsageError as error:
+                line = project.document.line(("sources", name, "url"))
+                raise UsageError(error.message, where=Where(FILE, line), hint=error.hint) from None
+        yield opened
+    finally:
+        for source in opened.values():
+            source.close()
+
+
+def introspect(project: Project, sources: Mapping[str, Source]) -> dict[str, Database]:
+    """What each source holds. Raises UsageError for choices about tables or columns that do not exist."""
+    found = {name: source.introspect() for name, source in sources.items()}
+    for name, database in found.items():
+        _check_choices(project, name, database)
+    return found
+
+
+def _check_choices(project: Project, source: str, database: Database) -> None:
+    from mainstem.errors import ConfigErrors
+    from mainstem.text import nearest
+
+    errors = []
+    tables = {table.name: table for table in database.tables}
+    for name, choices in project.config.sources[source].tables.items():
+        place = ("sources", source, "tables", name)
+        if name not in tables:
+            where = Where(FILE, project.document.line(place))
+            hint = nearest(name, tables, "tables")
+            errors.append(UsageError(f"the source {source} has no table {name}", where=where, hint=hint))
+            continue
+        columns = [column.name for column in tables[name].columns]
+        for column in choices.columns:
+            if column not in columns:
+                where = Where(FILE, project.document.line((*place, "columns", column)))
+                hint = nearest(column, columns, "columns")
+                errors.append(UsageError(f"{name} has no column {column}", where=where, hint=hint))
+    if errors:
+        raise ConfigErrors(errors)
+
+
+def redactor(project: Project) -> Callable[[str], str]:
+    """Removes the sources' passwords from any text."""
+    secrets: list[str] = []
+    for name in project.config.sources:
+        try:
+            secrets.extend(secrets_of(project.url(name)))
+        except UsageError:
+            continue  # an unset variable hides nothing
+    return lambda text: redact(text, secrets)
+
+
+def open_lake(project: Project) -> Lake:
+    """The project's lake; touches nothing until it is used."""
+    return Lake(project.state)
+
+
+def engine_factory(project: Project, target: TargetConfig) -> Callable[[], Engine]:
+    """Makes engine connections for a target."""
+
+    def make() -> Engine:
+        from mainstem.engine.duckdb import DuckDB
+        from mainstem.engine.session import Limits
+
+        limits = Limits(memory_bytes=memory_bytes(target.memory), threads=target.threads)
+        return DuckDB(project.state / "tmp", limits)
+
+    return make
+
+
+def memory_bytes(text: str) -> int:
+    """`4GB` → bytes; 0 for an empty text. UsageError for anything else."""
+    if not text:
+        return 0
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B", text.strip(), re.IGNORECASE)
+    if not match:
+        raise UsageError(f"memory: {text!r} is no size", where=Where(FILE), hint="write it like 4GB")
+    base = 1024 if match[3] else 1000
+    return int(float(match[1]) * base ** " KMGT".index(match[2].upper() or " "))
+
+
+def salt() -> str:
+    """The versions of what computes models: a table made by another version is built again."""
+    return f"duckdb {importlib.metadata.version('duckdb')}"
+
+
+def connect(project_dir: str | os.PathLike[str] | None = None) -> duckdb.DuckDBPyConnection:
+    """A read-only DuckDB connection on the current release of a project: `raw.TABLE`, `MODEL`.
+
+    `project_dir` defaults to MAINSTEM_PROJECT_DIR, then to the working directory. Raises UsageError if
+    there is no project or no release yet.
+    """
+    directory = Path(project_dir or os.environ.get("MAINSTEM_PROJECT_DIR") or ".")
+    project = load_project(directory)
+    return connect_release(current_release(open_lake(project)))
+
+
+def current_release(lake: Lake) -> Release:
+    """The release that readers see. UsageError before the first one."""
+    release = lake.current_release()
+    if release is None:
+        raise UsageError("there is no release yet", hint="mainstem run makes one")
+    return release
+
+
+def connect_release(release: Release) -> duckdb.DuckDBPyConnection:
+    """A read-only DuckDB connection on one release."""
+    return connect_tables({name: pinned.metadata_location for name, pinned in release.tables.items()})
+
+
+def connect_tables(tables: Mapping[TableName, str], *, locked: bool = True) -> duckdb.DuckDBPyConnection:
+    """A DuckDB connection on versions of tables, given by their metadata locations."""
+    from mainstem.engine.connect import connect as connect_versions
+
+    return connect_versions(tables, locked=locked)
