@@ -89,7 +89,7 @@ def test_the_tests_name_the_browser_and_the_compiler(machine: Machine) -> None:
     machine.user(1000)
     told = machine.run("system-packages", "tests").stderr
     assert " chromium " in told
-    assert " gcc " in told
+    assert " gcc g++ " in told
     elsewhere = machine.run("system-packages", "tests", MAINSTEM_CHROMIUM="/somewhere/chrome").stderr
     assert " chromium " not in elsewhere
 

@@ -1,6 +1,6 @@
 /** Numbers as text: exact ones digit by digit, compact ones for labels; a real minus everywhere. */
 
-import { formatLocale, formatSpecifier } from "d3-format";
+import { formatLocale, formatSpecifier, type FormatSpecifier } from "d3-format";
 import type { Column, Grid, MeasureSpec } from "./types.js";
 
 const MINUS = "−";
@@ -24,11 +24,11 @@ interface Parts {
 }
 
 /** Splits `€,.2f` or `,.2f kg` into the currency or unit around a d3 specifier. */
-function split(format: string): Parts {
-  const match = /^(\p{Sc}|[^\s\d.,+\-(~#$%a-z]*)(.*?[a-z%]|[^a-z%]*)(\s*[^\d]*)$/u.exec(format);
-  const parts = match ? { before: match[1]!, spec: match[2]!, after: match[3]! } : { before: "", spec: format, after: "" };
-  if (parts.spec.includes("$")) return { before: parts.before + "$", after: parts.after, spec: parts.spec.replace("$", "") };
-  return parts;
+function split(format: string): Parts | null {
+  const match = /^(\p{Sc}|[A-Z]{3} ?)?([^a-z%]*[a-z%]?)(\s\S{1,8}|\p{Sc})?$/u.exec(format);
+  if (!match) return null;
+  const [, before = "", spec = "", after = ""] = match;
+  return spec.includes("$") ? { before: `${before}$`, after, spec: spec.replace("$", "") } : { before, after, spec };
 }
 
 const grouped = (digits: string): string => digits.replace(/\B(?=(\d{3})+(?!\d))/g, ",");
@@ -41,19 +41,22 @@ export function exactDigits(raw: number, scale: number, decimals = scale): strin
   return grouped(whole) + (part === "" ? "" : `.${part}`);
 }
 
+function parse(format: string | undefined): [Parts, FormatSpecifier] | null {
+  const parts = format ? split(format) : null;
+  if (parts === null) return null;
+  try {
+    return [parts, formatSpecifier(parts.spec)];
+  } catch {
+    return null;
+  }
+}
+
 export function numberFormat(format: string | undefined, kind: MeasureSpec["kind"]): NumberFormat {
   const fallback = kind === "count" ? ",d" : ",.2f";
-  let parts = split(format === undefined || format === "" ? fallback : format);
-  let specifier;
-  try {
-    specifier = formatSpecifier(parts.spec);
-  } catch {
-    parts = split(fallback);
-    specifier = formatSpecifier(parts.spec);
-  }
+  const [parts, specifier] = parse(format) ?? parse(fallback)!;
   const percent = specifier.type === "%" || specifier.type === "p";
   const locale = formatLocale({
-    decimal: ".", thousands: ",", grouping: [3], minus: MINUS, currency: [parts.before, percent ? "" : parts.after],
+    decimal: ".", thousands: ",", grouping: [3], minus: MINUS, currency: [parts.before, percent ? `%${parts.after}` : parts.after],
   });
   const wrap = (spec: string): ((value: number) => string) => {
     const made = formatSpecifier(spec);

@@ -41,7 +41,9 @@ class Dialect(Protocol):
     """SQL pieces in the words of one server or engine; used by `reconcile` to write the same question
     for both sides. All methods return SQL text and never touch a connection."""
 
-    hash: Hash
+    @property
+    def hash(self) -> Hash:
+        """The row hash that `row_hash` writes."""
 
     def quote(self, name: str) -> str:
         """The identifier quoted so that any name is safe."""

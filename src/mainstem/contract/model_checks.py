@@ -163,9 +163,9 @@ def _not_null(promise: Promise, columns: Sequence[str]) -> Question:
 
 
 def _sum(promise: Promise, column: str, equals: str) -> Question:
-    total = "cast(sum({0}) as varchar), typeof(sum({0}))"
-    mine = total.format(quoted(column))
-    theirs = grain_rows(promise, total.format(f"({equals})"))
+    total = "cast(sum({0}) as varchar) as {1}, typeof(sum({0})) as {1}_type"
+    mine = total.format(quoted(column), "here")
+    theirs = grain_rows(promise, total.format(f"({equals})", "there"))
     sql = f"select * from (select {mine} from {_me(promise)}), ({theirs})"
     name = f"sum of {column}"
     table = f"{RAW}.{promise.grain}"

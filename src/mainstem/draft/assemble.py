@@ -36,7 +36,9 @@ def assemble(found: Found, plan: dims.Plan) -> Star:
     taken = naming.Names(["date"])
     for base in bases:
         entities[base] = taken.take(naming.entity(found.graph[base]), words.snake(words.split(base)))
-    named = {base: names.take(f"dim_{naming.many(entities[base])}", f"dim_{entities[base]}") for base in bases}
+    named = {
+        base: names.take(f"dim_{naming.many(entities[base])}", f"dim_{entities[base]}") for base in bases
+    }
     dimensions = tuple(_dimension(found, plan, base, entities[base], named[base]) for base in bases)
     facts = tuple(_fact(found, plan, table, named, entities, names) for table in found.facts)
     bridges = tuple(_bridge(found, plan, table, named, entities, names) for table in plan.bridges)
@@ -56,9 +58,17 @@ def _dimension(found: Found, plan: dims.Plan, base: str, entity: str, name: str)
     for column in node.table.columns:
         if column.name in node.key or node.uses[column.name] in LEFT_OUT:
             continue
-        if node.uses[column.name] is Use.KEY and column.type.kind is not Kind.STRING and (column.name,) in folded:
+        if (
+            node.uses[column.name] is Use.KEY
+            and column.type.kind is not Kind.STRING
+            and (column.name,) in folded
+        ):
             continue
-        attributes.append(SourceColumn(taken.take(naming.column(node, column.name)), column.name, (), _note(node, column.name)))
+        attributes.append(
+            SourceColumn(
+                taken.take(naming.column(node, column.name)), column.name, (), _note(node, column.name)
+            )
+        )
     for hop in node.own:
         attributes += _own_parent(node, hop, taken)
     kept = []
@@ -90,30 +100,51 @@ def _note(node: Node, column: str) -> str:
 
 def _own_parent(node: Node, hop: Hop, taken: naming.Names) -> list[SourceColumn]:
     prefix = naming.self_role(hop, node)
-    shown = node.columns(Use.LABEL) or tuple(
-        c for c in node.columns(Use.PERSON) if node.said_of[c.name][-1] in ("name", "firstname", "lastname", "fname", "lname", "surname")
+    names = ("name", "firstname", "lastname", "fname", "lname", "surname")
+    shown = tuple(c for c in node.columns(Use.PERSON) if node.said_of[c.name][-1] in names) or node.columns(
+        Use.LABEL
     )
-    return [SourceColumn(taken.take(words.snake([prefix, *node.said_of[c.name]])), c.name, (hop,)) for c in shown[:3]]
+    return [
+        SourceColumn(taken.take(words.snake([prefix, *node.said_of[c.name]])), c.name, (hop,))
+        for c in shown[:3]
+    ]
 
 
-def _folded_columns(found: Found, base: str, path: Path, paths: tuple[Path, ...], taken: naming.Names) -> list[SourceColumn]:
+def _folded_columns(
+    found: Found, base: str, path: Path, paths: tuple[Path, ...], taken: naming.Names
+) -> list[SourceColumn]:
     hop = path[-1]
     node = found.graph[hop.target]
     twice = sum(1 for other in paths if other[-1].target == hop.target) > 1
     prefix = fold_prefix(found, path, twice)
     result = []
-    onward = {other[len(path)].columns for other in paths if len(other) == len(path) + 1 and other[: len(path)] == path}
+    onward = {
+        other[len(path)].columns
+        for other in paths
+        if len(other) == len(path) + 1 and other[: len(path)] == path
+    }
     for column in node.table.columns:
         use = node.uses[column.name]
         if use in LEFT_OUT or column.name in hop.target_columns:
             continue
-        if use is Use.KEY and (column.name in node.key or column.type.kind is not Kind.STRING or (column.name,) not in onward):
+        if use is Use.KEY and (
+            column.name in node.key or column.type.kind is not Kind.STRING or (column.name,) not in onward
+        ):
             continue
         bare = naming.column(node, column.name)
         full = naming.column(node, column.name, prefix)
-        plain = is_geo(node) and not twice and len(node.said_of[column.name]) >= 1 and node.said_of[column.name] != ("name",)
+        plain = (
+            is_geo(node)
+            and not twice
+            and len(node.said_of[column.name]) >= 1
+            and node.said_of[column.name] != ("name",)
+        )
         first = bare if plain and bare != "name" and not bare.startswith("last_") else full
-        result.append(SourceColumn(taken.take(first, full, f"{prefix}_{bare}"), column.name, path, _note(node, column.name)))
+        result.append(
+            SourceColumn(
+                taken.take(first, full, f"{prefix}_{bare}"), column.name, path, _note(node, column.name)
+            )
+        )
     return result
 
 
@@ -124,8 +155,8 @@ def fold_prefix(found: Found, path: Path, twice: bool = False) -> str:
     own = naming.entity(found.graph[last.target])
     said = naming.role(last, found.graph[last.table], found.graph[last.target])
     prefix = said or own
-    if said and works_here(found, last) is False and said not in ("original",):
-        prefix = f"{said}_{own}" if not said.endswith(own) else said
+    if said and not works_here(found, last):
+        prefix = said if said.endswith(own) else f"{said}_{own}"
     if twice and len(path) > 1:
         before = naming.role(path[0], found.graph[path[0].table], found.graph[path[0].target])
         head = before or naming.entity(found.graph[path[0].target])
@@ -141,7 +172,12 @@ def _header_of(found: Found, table: str) -> Hop | None:
 
 
 def _fact(
-    found: Found, plan: dims.Plan, table: str, named: dict[str, str], entities: dict[str, str], names: naming.Names
+    found: Found,
+    plan: dims.Plan,
+    table: str,
+    named: dict[str, str],
+    entities: dict[str, str],
+    names: naming.Names,
 ) -> Fact:
     node = found.graph[table]
     hop = found.lines.get(table)
@@ -149,10 +185,16 @@ def _fact(
     name = names.take(f"fact_{naming.many(one)}", f"fact_{words.snake(node.said)}")
     links = _links(found, plan.links[table], named, entities)
     taken = naming.Names([link.name for link in links])
-    key = tuple(SourceColumn(taken.take(naming.column(node, c)), c, (), _note(node, c)) for c in node.key)
+    dated = {column.name for column in node.dates}
+    names_of = {c: taken.take(naming.column(node, c)) for c in node.key if c not in dated}
     headers = _headers(found, table, plan)
     degenerate = _degenerate(found, node, plan, taken)
     dates = _dates(found, node, headers, taken)
+    names_of |= {
+        d.column: f"{d.name}_{'at' if d.has_time else 'date'}" for d in dates if not d.path and not d.text
+    }
+    names_of |= {c: taken.take(naming.column(node, c)) for c in node.key if c not in names_of}
+    key = tuple(SourceColumn(names_of[c], c, (), _note(node, c)) for c in node.key)
     measures = measures_of(found.graph, node, taken, dated=bool(dates))
     attributes = _attributes(found, node, headers, taken)
     joined = tuple(path for path in plan.reached[table].joined)
@@ -162,7 +204,9 @@ def _fact(
     )  # fmt: skip
 
 
-def _links(found: Found, paths: tuple[Path, ...], named: dict[str, str], entities: dict[str, str]) -> tuple[Link, ...]:
+def _links(
+    found: Found, paths: tuple[Path, ...], named: dict[str, str], entities: dict[str, str]
+) -> tuple[Link, ...]:
     taken = naming.Names()
     times: dict[str, int] = {}
     for path in paths:
@@ -170,7 +214,10 @@ def _links(found: Found, paths: tuple[Path, ...], named: dict[str, str], entitie
     result = []
     for path in paths:
         base = path[-1].target
-        telling = next((h for h in reversed(path) if naming.role(h, found.graph[h.table], found.graph[h.target])), path[-1])
+        telling = next(
+            (h for h in reversed(path) if naming.role(h, found.graph[h.table], found.graph[h.target])),
+            path[-1],
+        )
         said = naming.role(telling, found.graph[telling.table], found.graph[telling.target])
         entity = entities[base]
         person = works_here(found, telling) and said and len(path) > 1
@@ -186,7 +233,8 @@ def _links(found: Found, paths: tuple[Path, ...], named: dict[str, str], entitie
 def _headers(found: Found, table: str, plan: dims.Plan) -> tuple[Path, ...]:
     """The paths to the headers whose dates and status fold in, nearest first."""
     result: list[Path] = []
-    here, path = table, ()
+    here = table
+    path: Path = ()
     while True:
         hop = _header_of(found, here)
         if hop is None or any(step.target == hop.target for step in path):
@@ -207,8 +255,19 @@ def _degenerate(found: Found, node: Node, plan: dims.Plan, taken: naming.Names) 
         for column in hop.columns:
             if len(path) == 1 and column in node.key:
                 continue
-            said = naming.column(source, column) if not source.said_of[column] == ("id",) else f"{naming.entity(source)}_id"
-            result.append(SourceColumn(taken.take(said, f"{naming.entity(source)}_{said}"), column, path[:-1], _note(source, column)))
+            said = (
+                naming.column(source, column)
+                if not source.said_of[column] == ("id",)
+                else f"{naming.entity(source)}_id"
+            )
+            result.append(
+                SourceColumn(
+                    taken.take(said, f"{naming.entity(source)}_{said}"),
+                    column,
+                    path[:-1],
+                    _note(source, column),
+                )
+            )
     return tuple(result)
 
 
@@ -222,19 +281,19 @@ def _dates(found: Found, node: Node, headers: tuple[Path, ...], taken: naming.Na
         lent = bool(path) and path not in headers
         columns = source.columns(Use.DATE) or source.columns(Use.HIRE) if lent else source.dates
         for column in columns:
-            role = naming.event_date(source, column.name)
-            role = taken.take(f"{role}_date_key", f"{naming.entity(source)}_{role}_date_key").removesuffix("_date_key")
-            later = column.nullable and (bool(set(source.said_of[column.name]) & lexicon.LATER) or source.uses[column.name] is Use.END)
+            said = naming.event_date(source, column.name)
+            role = taken.role(said, f"{naming.entity(source)}_{said}")
+            later = column.nullable and (
+                bool(set(source.said_of[column.name]) & lexicon.LATER) or source.uses[column.name] is Use.END
+            )
             has_time = column.type.kind in (Kind.TIMESTAMP, Kind.TIMESTAMPTZ)
             result.append(DateRole(role, column.name, path, later, has_time, column.type.kind is Kind.STRING))
-            for column_name in (f"{role}_date", f"{role}_at"):
-                taken.take(column_name)
     return tuple(result)
 
 
 def _lent(node: Node, found: Found) -> list[tuple[Path, Node]]:
     """A row without any date takes the date of what it is part of: a race, a flight, the parent in its key."""
-    lent = []
+    lent: list[tuple[Path, Node]] = []
     for hop in node.links:
         target = found.graph[hop.target]
         takes_place = target.head in lexicon.EVENT_PARENT
@@ -243,28 +302,50 @@ def _lent(node: Node, found: Found) -> list[tuple[Path, Node]]:
     return lent[:1]
 
 
-def _attributes(found: Found, node: Node, headers: tuple[Path, ...], taken: naming.Names) -> tuple[SourceColumn, ...]:
+def _attributes(
+    found: Found, node: Node, headers: tuple[Path, ...], taken: naming.Names
+) -> tuple[SourceColumn, ...]:
     result = []
     sources: list[tuple[Path, Node]] = [((), node), *((p, found.graph[p[-1].target]) for p in headers)]
     for path, source in sources:
         for column in source.table.columns:
             use = source.uses[column.name]
-            if use in _QUIET or use in (Use.ADDITIVE, Use.SEMI, Use.PRICE, Use.DATE, Use.START, Use.END) or column.name in source.key:
+            if (
+                use in _QUIET
+                or use in (Use.ADDITIVE, Use.SEMI, Use.PRICE, Use.DATE, Use.START, Use.END)
+                or column.name in source.key
+            ):
                 continue
             said = naming.column(source, column.name)
-            result.append(SourceColumn(taken.take(said, f"{naming.entity(source)}_{said}"), column.name, path, _note(source, column.name)))
+            result.append(
+                SourceColumn(
+                    taken.take(said, f"{naming.entity(source)}_{said}"),
+                    column.name,
+                    path,
+                    _note(source, column.name),
+                )
+            )
     return tuple(result)
+
+
+def _own_headers(found: Found, table: str) -> set[str]:
+    return {hop.target for hop in (found.lines.get(table), found.satellites.get(table)) if hop}
 
 
 def _fact_why(found: Found, plan: dims.Plan, table: str, measures: tuple[object, ...]) -> tuple[str, ...]:
     why = list(found.why[table])
-    if table in found.parts and found.parts[table]:
+    if found.parts.get(table):
         why.append("Score: " + ", ".join(found.parts[table]) + ".")
     for path in plan.reached[table].joined:
         target = path[-1].target
         if found.absorbed.get(target) == table:
             why.append(f"{target} and {table} are one process: the grain is the line; keys, dates and status of {target} "
                        "fold in, its amounts do not (they would repeat on every line).")  # fmt: skip
+        elif target in _own_headers(found, table):
+            why.append(
+                f"Keys, dates and status of {target} fold in; its amounts stay with its own fact "
+                "(they would repeat on every row)."
+            )
         elif found.shapes[target] is Shape.PASS:
             why.append(f"{target} holds only keys: joined through to what it refers to.")
         else:
@@ -278,7 +359,12 @@ def _fact_why(found: Found, plan: dims.Plan, table: str, measures: tuple[object,
 
 
 def _bridge(
-    found: Found, plan: dims.Plan, table: str, named: dict[str, str], entities: dict[str, str], names: naming.Names
+    found: Found,
+    plan: dims.Plan,
+    table: str,
+    named: dict[str, str],
+    entities: dict[str, str],
+    names: naming.Names,
 ) -> Bridge:
     node = found.graph[table]
     ends = plan.bridges[table]
@@ -288,7 +374,14 @@ def _bridge(
         if hop.target not in named:
             continue
         said = naming.role(hop, node, found.graph[hop.target])
-        links.append(Link(taken.take(f"{entities[hop.target]}_key", f"{said}_{entities[hop.target]}_key"), named[hop.target], (hop,), said))
+        links.append(
+            Link(
+                taken.take(f"{entities[hop.target]}_key", f"{said}_{entities[hop.target]}_key"),
+                named[hop.target],
+                (hop,),
+                said,
+            )
+        )
     shown = [c.name for c in node.table.columns if node.uses[c.name] not in LEFT_OUT]
     attributes = tuple(SourceColumn(taken.take(naming.column(node, c)), c, (), _note(node, c)) for c in shown)
     name = names.take(f"bridge_{naming.many(naming.entity(node))}", f"bridge_{words.snake(node.said)}")
@@ -323,7 +416,11 @@ def _verdicts(found: Found, plan: dims.Plan, star: Star) -> tuple[Verdict, ...]:
         if name not in facts and name not in found.absorbed and score is not None and score >= THRESHOLD - 1:
             near = f"near miss: fact score {score:.1f} of {THRESHOLD:.0f} ({', '.join(found.parts[name])})"
         why = [w for w in (found.shape_why[name], *found.why[name], *plan.why[name]) if w]
-        result.append(Verdict(name, became or "left out", score, tuple(dict.fromkeys(why)) or (_default_why(became),), near))
+        result.append(
+            Verdict(
+                name, became or "left out", score, tuple(dict.fromkeys(why)) or (_default_why(became),), near
+            )
+        )
     return tuple(result)
 
 

@@ -29,7 +29,8 @@ def from_benchmark(document: Mapping[str, Any]) -> Database:
     for name, spec in document["tables"].items():
         columns = tuple(_column(c) for c in spec["columns"])
         links = tuple(
-            ForeignKey(tuple(k["columns"]), k["ref_table"], tuple(k["ref_columns"])) for k in spec.get("fks", ())
+            ForeignKey(tuple(k["columns"]), k["ref_table"], tuple(k["ref_columns"]))
+            for k in spec.get("fks", ())
         )
         unique = tuple(tuple(u) for u in spec.get("unique", ()))
         tables.append(Table(name, columns, tuple(spec.get("pk", ())), unique, links))

@@ -7,12 +7,48 @@ from typing import Any
 from mainstem.draft import header, lexicon, words
 from mainstem.draft.columns import Use
 from mainstem.draft.graph import Graph
-from mainstem.draft.star import Additivity, DateRole, Dimension, DraftedFile, Fact, Link, Measure, SourceColumn, Star
+from mainstem.draft.star import (
+    Additivity,
+    DateRole,
+    Dimension,
+    DraftedFile,
+    Fact,
+    Link,
+    Measure,
+    SourceColumn,
+    Star,
+)
+from mainstem.draft.walk import is_geo
 from mainstem.schema import Kind
 
-_PLANNED = frozenset("required due commit committed promised expected estimated scheduled planned requested".split())
+_PLANNED = frozenset(
+    [
+        "required",
+        "due",
+        "commit",
+        "committed",
+        "promised",
+        "expected",
+        "estimated",
+        "scheduled",
+        "planned",
+        "requested",
+    ]
+)
 _PLACES = ("country", "nation", "region", "territory", "state", "province", "city")
-_KINDS = ("category", "line", "genre", "type", "family", "group", "brand", "segment", "class", "department", "status")
+_KINDS = (
+    "category",
+    "line",
+    "genre",
+    "type",
+    "family",
+    "group",
+    "brand",
+    "segment",
+    "class",
+    "department",
+    "status",
+)
 
 
 def board_file(star: Star, fact: Fact, graph: Graph) -> DraftedFile:
@@ -45,7 +81,7 @@ def board_file(star: Star, fact: Fact, graph: Graph) -> DraftedFile:
 
 def _measures(fact: Fact) -> dict[str, Any]:
     adding = [m for m in fact.measures if m.additive is Additivity.FULL]
-    adding.sort(key=lambda m: (_rank(m)))
+    adding.sort(key=lambda m: _rank(m))
     shown: dict[str, Any] = {m.name: header.flow(sum=m.name, format=_format(m)) for m in adding[:4]}
     count = fact.name.removeprefix("fact_")
     shown[count if count not in shown else f"{count}_count"] = header.flow(count="*", format=",")
@@ -73,7 +109,7 @@ def _main(fact: Fact, measures: dict[str, Any]) -> str:
 def _date(fact: Fact) -> DateRole | None:
     """The date people mean: when it happened, not when it should have or was done with."""
     usable = [role for role in fact.dates if not role.later and not set(role.name.split("_")) & _PLANNED]
-    return (usable or list(fact.dates) or [None])[0]
+    return next(iter((*usable, *fact.dates)), None)
 
 
 def _splits(star: Star, fact: Fact, graph: Graph) -> list[tuple[str, Any, float]]:
@@ -90,9 +126,21 @@ def _splits(star: Star, fact: Fact, graph: Graph) -> list[tuple[str, Any, float]
                 spec: Any = f"{dimension.name}.{attribute.name}"
                 if times[dimension.name] > 1:
                     spec = header.flow(column=spec, via=link.name)
-                found.append((score, attribute.name if times[dimension.name] == 1 else f"{link.role or dimension.entity}_{attribute.name}", spec))
+                found.append(
+                    (
+                        score,
+                        attribute.name
+                        if times[dimension.name] == 1
+                        else f"{link.role or dimension.entity}_{attribute.name}",
+                        spec,
+                    )
+                )
+        for item in dimension.gathered:
+            found.append((4.5, item.name, f"{dimension.name}.{item.name}"))
     for attribute in fact.attributes:
-        if set(attribute.name.split("_")) & lexicon.STATUS - {"code"} and _is_text(graph, fact.table, attribute):
+        if set(attribute.name.split("_")) & lexicon.STATUS - {"code"} and _is_text(
+            graph, fact.table, attribute
+        ):
             found.append((2.5, attribute.name, attribute.name))
     found.sort(key=lambda item: -item[0])
     chosen: list[tuple[str, Any, float]] = []
@@ -119,7 +167,11 @@ def _score(graph: Graph, dimension: Dimension, attribute: SourceColumn, link: Li
     use = owner.uses[attribute.column]
     column = owner.table.column(attribute.column)
     said = attribute.name.split("_")
-    if column.type.kind is not Kind.STRING or use in (Use.CODE, Use.PERSON) or attribute.description.startswith("http"):
+    if (
+        column.type.kind is not Kind.STRING
+        or use in (Use.CODE, Use.PERSON)
+        or attribute.description.startswith("http")
+    ):
         return 0.0
     if said[-1] in ("description", "address", "comment", "comments", "notes", "url", "phone", "text"):
         return 0.0
@@ -135,4 +187,6 @@ def _score(graph: Graph, dimension: Dimension, attribute: SourceColumn, link: Li
         score = 1.5
     if score and len(link.path) > 2:
         score -= 0.5
+    if score and attribute.path and set(tail) & set(_PLACES) and not is_geo(owner):
+        score -= 2.0  # the supplier's country says less than the customer's
     return score - (1.0 if attribute.path and len(attribute.path) > 2 and "country" not in tail else 0.0)

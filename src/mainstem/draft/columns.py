@@ -61,7 +61,9 @@ class Named:
         kind = self.column.type.kind
         if kind in _TEMPORAL:
             return True
-        return kind is Kind.STRING and len(self.said) > 0 and self.said[-1] in ("date", "datetime", "timestamp")
+        return (
+            kind is Kind.STRING and len(self.said) > 0 and self.said[-1] in ("date", "datetime", "timestamp")
+        )
 
     @property
     def numeric(self) -> bool:
@@ -81,12 +83,19 @@ Rule = Callable[[Named], Use | None]
 
 
 def _audit(c: Named) -> Use | None:
-    if not c.said or c.is_foreign and len(c.said) < 2:
+    if not c.said or (c.is_foreign and len(c.said) < 2):
         return None
     first, rest = c.said[0], c.said[1:]
-    if first in ("last", "date", "time", "when") and rest and rest[0] in lexicon.AUDIT_VERBS and len(rest) <= 2:
+    if (
+        first in ("last", "date", "time", "when")
+        and rest
+        and rest[0] in lexicon.AUDIT_VERBS
+        and len(rest) <= 2
+    ):
         return Use.AUDIT
-    if first in lexicon.AUDIT_VERBS - {"last", "added"} and all(w in lexicon.AUDIT_TAIL | lexicon.KEY_WORDS for w in rest):
+    if first in lexicon.AUDIT_VERBS - {"last", "added"} and all(
+        w in lexicon.AUDIT_TAIL | lexicon.KEY_WORDS for w in rest
+    ):
         return Use.AUDIT if rest or c.temporal else None
     if c.said in (("sys", "start", "time"), ("sys", "end", "time"), ("row", "version"), ("ts",)):
         return Use.AUDIT
@@ -142,7 +151,7 @@ def _is_number(c: Named) -> Use | None:
         return Use.ADDITIVE  # number_of_guests, num_items
     if means[-1] == "count":
         return Use.ADDITIVE
-    if means[-1] in lexicon.KEY_WORDS | {"number"}:
+    if means[-1] in lexicon.KEY_WORDS | lexicon.ORDINAL | {"number"}:
         return None
     if c.has(frozenset({"min", "max", "minimum", "maximum", "low", "high"})):
         return Use.PRICE
@@ -151,7 +160,9 @@ def _is_number(c: Named) -> Use | None:
         return Use.PRICE
     if means[-1] == "price" and c.has(frozenset({"extended", "total", "line", "sum"})):
         return Use.ADDITIVE
-    if c.has(lexicon.PRICE) and not (means[-1] in lexicon.MONEY and means[-1] not in lexicon.PRICE and "unit" not in means):
+    if c.has(lexicon.PRICE) and not (
+        means[-1] in lexicon.MONEY and means[-1] not in lexicon.PRICE and "unit" not in means
+    ):
         return Use.PRICE
     if ("unit" in c.said or "standard" in c.said or "list" in c.said) and c.has(lexicon.MONEY):
         return Use.PRICE
@@ -178,11 +189,29 @@ def _number(c: Named) -> Use | None:
 
 def _person(c: Named) -> Use | None:
     strong = frozenset(
-        "surname lastname firstname fname lname forename gender sex email salutation courtesy marital mobile".split()
+        [
+            "surname",
+            "lastname",
+            "firstname",
+            "fname",
+            "lname",
+            "forename",
+            "gender",
+            "sex",
+            "email",
+            "salutation",
+            "courtesy",
+            "marital",
+            "mobile",
+        ]
     )
     if c.has(strong):
         return Use.PERSON
-    if len(c.said) >= 2 and c.said[-1] == "name" and c.said[-2] in ("first", "last", "middle", "given", "family", "full"):
+    if (
+        len(c.said) >= 2
+        and c.said[-1] == "name"
+        and c.said[-2] in ("first", "last", "middle", "given", "family", "full")
+    ):
         return Use.PERSON
     return Use.PERSON if c.ends(frozenset({"phone", "fax", "username"})) else None
 
@@ -196,7 +225,9 @@ def _label(c: Named) -> Use | None:
 
 
 def _alike(word: str, own: str) -> bool:
-    return word == own or (len(word) >= 3 and own.startswith(word)) or (len(own) >= 3 and word.startswith(own))
+    return (
+        word == own or (len(word) >= 3 and own.startswith(word)) or (len(own) >= 3 and word.startswith(own))
+    )
 
 
 def _text(c: Named) -> Use | None:

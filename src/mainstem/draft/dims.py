@@ -73,7 +73,9 @@ def _to_base(found: Found, path: Path, roots: Mapping[str, None]) -> Path:
             return longer
 
 
-def _promote(found: Found, links: dict[str, list[Path]], bases: dict[str, None], why: dict[str, list[str]]) -> None:
+def _promote(
+    found: Found, links: dict[str, list[Path]], bases: dict[str, None], why: dict[str, list[str]]
+) -> None:
     for paths in links.values():
         direct = {path[-1].target for path in paths}
         for path in list(paths):
@@ -87,7 +89,9 @@ def _promote(found: Found, links: dict[str, list[Path]], bases: dict[str, None],
                 direct.add(base[-1].target)
                 paths.append(base)
                 bases.setdefault(base[-1].target)
-                why[base[-1].target].append(f"People who work for {path[-1].target}: a dimension of its own (role).")
+                why[base[-1].target].append(
+                    f"People who work for {path[-1].target}: a dimension of its own (role)."
+                )
 
 
 def _folds(found: Found, base: str, bases: frozenset[str]) -> tuple[Path, ...]:
@@ -107,7 +111,12 @@ def _folds(found: Found, base: str, bases: frozenset[str]) -> tuple[Path, ...]:
         kept.append(path)
     for hop in found.graph.children[base]:
         child = found.graph[hop.table]
-        if found.shapes[child.name] is Shape.EXTENSION and identity(child) == hop and child.name not in bases and _adds(found, base, child):
+        if (
+            found.shapes[child.name] is Shape.EXTENSION
+            and identity(child) == hop
+            and child.name not in bases
+            and _adds(found, base, child)
+        ):
             kept.append((Hop(base, hop.target_columns, child.name, hop.columns),))
     return tuple(kept)
 
@@ -136,10 +145,12 @@ def _bridges(
         node = found.graph[name]
         if shape is not Shape.BRIDGE or name in found.facts:
             continue
-        hosts = [h for h in node.links if h.target in bases or h.target in in_facts and h.target in found.facts]
+        hosts = [
+            h for h in node.links if h.target in bases or (h.target in in_facts and h.target in found.facts)
+        ]
         hosts += [h for h in node.links if h.target in found.absorbed]
         others = [h for h in node.links if h not in hosts]
-        if not hosts or name in in_facts and found.shapes[name] is not Shape.BRIDGE:
+        if not hosts or (name in in_facts and found.shapes[name] is not Shape.BRIDGE):
             continue
         if any(h.target in folded or not _worth(found, h.target) for h in others):
             why[name].append("Not drafted: one of its ends is no dimension of this star.")
@@ -169,7 +180,13 @@ def _gathered(
         for owner, other in (ends, ends[::-1]):
             node = found.graph[other.target]
             owned = owner.target in bases and not small_class(found.graph[owner.target])
-            if owned and small_class(node) and node.columns(Use.LABEL) and not is_geo(node) and not node.links:
+            if (
+                owned
+                and small_class(node)
+                and node.columns(Use.LABEL)
+                and not is_geo(node)
+                and not node.links
+            ):
                 result.setdefault(owner.target, []).append((name, owner, other))
     return {base: tuple(items) for base, items in result.items()}
 

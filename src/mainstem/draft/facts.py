@@ -65,13 +65,16 @@ def named_as_event(node: Node) -> bool:
     )
 
 
-_HUMAN = frozenset("first last lastname firstname lname fname surname gender sex marital".split())
+_HUMAN = frozenset(
+    ["first", "last", "lastname", "firstname", "lname", "fname", "surname", "gender", "sex", "marital"]
+)
 
 
 def is_human(node: Node) -> bool:
     """Describes a human being: first or last name, birth, gender."""
     return any(
-        node.uses[c.name] is Use.BIRTH or set(node.said_of[c.name]) & _HUMAN for c in node.columns(Use.PERSON, Use.BIRTH)
+        node.uses[c.name] is Use.BIRTH or set(node.said_of[c.name]) & _HUMAN
+        for c in node.columns(Use.PERSON, Use.BIRTH)
     )
 
 
@@ -85,13 +88,20 @@ def is_event(graph: Graph, node: Node) -> bool:
     spoken = named_as_event(node)
     if not spoken and node.head in lexicon.ENTITY | lexicon.CLASS | lexicon.GEO:
         return False
-    if is_person(node) and not spoken or (node.columns(Use.LABEL) and not (spoken and _relates(node) > 1)):
+    if node.columns(Use.LABEL) and node.head in lexicon.EVENT_PARENT and not node.columns(Use.ADDITIVE):
+        return False  # a race, a show: it has a name, and results refer to it
+    if (is_person(node) and not spoken) or (node.columns(Use.LABEL) and not (spoken and _relates(node) > 1)):
         return False
     if node.dates:
-        return spoken and bool(node.links) or bool(node.links) and (
-            len(node.links) > 1 or len(node.dates) > 1 or bool(node.columns(Use.ADDITIVE))
+        return (spoken and bool(node.links)) or (
+            bool(node.links)
+            and (len(node.links) > 1 or len(node.dates) > 1 or bool(node.columns(Use.ADDITIVE)))
         )
-    return spoken and bool(node.links) and any(_part_of(graph[h.table], node, h) for h in graph.children[node.name])
+    return (
+        spoken
+        and bool(node.links)
+        and any(_part_of(graph[h.table], node, h) for h in graph.children[node.name])
+    )
 
 
 def _relates(node: Node) -> int:
@@ -133,12 +143,14 @@ def _dateless_header(line: Node, header: Node, hop: Hop) -> bool:
 def _stem(child: Node, parent: Node) -> bool:
     own = [w for w in child.means if w not in lexicon.LINE]
     other = [w for w in parent.means if w not in ("header", "head")]
-    return bool(other) and (bool(own) and own[-1] == other[-1] or set(other) <= set(own))
+    return bool(other) and ((bool(own) and own[-1] == other[-1]) or set(other) <= set(own))
 
 
 def _part_of(child: Node, header: Node, hop: Hop) -> bool:
     own_event = child.head in lexicon.EVENT - lexicon.LINE
-    if child.head in lexicon.LINE and (len(child.means) > 1 or _in_key(child, hop)):
+    if child.head in lexicon.LINE and (
+        len(child.means) > 1 or _in_key(child, hop) or not child.columns(Use.LABEL)
+    ):
         return _stem(child, header) or _in_key(child, hop) or _only_header(child, hop)
     return not own_event and (_stem(child, header) or (_in_key(child, hop) and len(child.key) > 1))
 
@@ -168,7 +180,9 @@ def topology(graph: Graph) -> dict[str, float]:
         if name in known:
             return known[name]
         parents = sorted(graph[name].parents - trail)
-        result = sum(1 + 0.8 * value(parent, trail | {parent}) for parent in parents) if len(trail) < 12 else 0.0
+        result = (
+            sum(1 + 0.8 * value(parent, trail | {parent}) for parent in parents) if len(trail) < 12 else 0.0
+        )
         if not trail & graph[name].parents:
             known[name] = result
         return result
@@ -210,7 +224,11 @@ def _leaf(graph: Graph, node: Node, ctv: Mapping[str, float], lines: Links, sate
 def _spoken(graph: Graph, node: Node, ctv: Mapping[str, float], lines: Links, satellites: Links) -> float:
     if named_as_event(node):
         return 1.0
-    return -1.0 if node.head in (lexicon.ENTITY | lexicon.CLASS) - lexicon.LINE and node.columns(Use.LABEL) else 0.0
+    return (
+        -1.0
+        if node.head in (lexicon.ENTITY | lexicon.CLASS) - lexicon.LINE and node.columns(Use.LABEL)
+        else 0.0
+    )
 
 
 def _labelled(graph: Graph, node: Node, ctv: Mapping[str, float], lines: Links, satellites: Links) -> float:
@@ -274,7 +292,9 @@ def _absorb(graph: Graph, facts: list[str], lines: Links, why: dict[str, list[st
             why[header.name].append(f"Stays a fact beside its lines: {names} cannot be derived from them.")
         else:
             absorbed[header.name] = line
-            why[header.name].append(f"Header of {line}: one process; its keys, dates and status fold into the lines.")
+            why[header.name].append(
+                f"Header of {line}: one process; its keys, dates and status fold into the lines."
+            )
     return absorbed
 
 
@@ -286,9 +306,21 @@ def underivable(line: Node, header: Node) -> list[str]:
     left = []
     for column in header.columns(Use.ADDITIVE):
         said = {*header.said_of[column.name], *_meant(header, column.name)}
-        special = said & {"freight", "tax", "shipping", "tip", "fee", "surcharge", "gratuity", "toll", "discount", "deposit", "charge"}
+        special = said & {
+            "freight",
+            "tax",
+            "shipping",
+            "tip",
+            "fee",
+            "surcharge",
+            "gratuity",
+            "toll",
+            "discount",
+            "deposit",
+            "charge",
+        }
         if special:
-            derived = bool(special & said_line) or "total" in said and money
+            derived = bool(special & said_line) or ("total" in said and money)
         else:
             derived = money if said & lexicon.MONEY else counted if said & lexicon.QUANTITY else False
         if not derived:
@@ -305,14 +337,22 @@ def _last_resort(
     graph: Graph, shapes: Mapping[str, Shape], scores: Mapping[str, float], why: dict[str, list[str]]
 ) -> list[str]:
     """Rule 12: never an empty model. Associations and histories first, else the table that scores best."""
-    measured = [n for n, s in scores.items() if graph[n].columns(Use.ADDITIVE, Use.SEMI) and graph[n].links and not is_person(graph[n])]
+    measured = [
+        n
+        for n, s in scores.items()
+        if graph[n].columns(Use.ADDITIVE, Use.SEMI) and graph[n].links and not is_person(graph[n])
+    ]
     if measured:
         chosen = [max(measured, key=lambda n: scores[n])]
     else:
         chosen = [n for n, s in shapes.items() if s in (Shape.BRIDGE, Shape.HISTORY)]
-        chosen = [max(chosen, key=lambda n: (len(graph[n].parents), shapes[n] is Shape.HISTORY))] if chosen else []
+        chosen = (
+            [max(chosen, key=lambda n: (len(graph[n].parents), shapes[n] is Shape.HISTORY))] if chosen else []
+        )
     if not chosen and scores:
         chosen = [max(scores, key=lambda n: scores[n])]
     for name in chosen:
-        why[name].append("No table reaches the score of a fact; this one comes nearest, and a model must not be empty.")
+        why[name].append(
+            "No table reaches the score of a fact; this one comes nearest, and a model must not be empty."
+        )
     return chosen

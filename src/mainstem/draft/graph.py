@@ -35,7 +35,11 @@ class Node:
     @property
     def head(self) -> str:
         """The noun that the name is about: `order_items` → item."""
-        tail = [w for w in self.means if w not in ("header", "table", "data", "master", "info", "record", "fact", "dim")]
+        tail = [
+            w
+            for w in self.means
+            if w not in ("header", "table", "data", "master", "info", "record", "fact", "dim")
+        ]
         return tail[-1] if tail else self.means[-1] if self.means else ""
 
     @property
@@ -133,10 +137,12 @@ def _node(
             profile.column(table.name, column.name),
         )  # fmt: skip
         uses[column.name] = use_of(named)
-    audit = [h for h in hops if _is_audit(h, said_of, everywhere) and not set(h.columns) & set(table.primary_key)]
+    audit = [
+        h for h in hops if _is_audit(h, said_of, everywhere) and not set(h.columns) & set(table.primary_key)
+    ]
     rest = [h for h in hops if h not in audit]
     for hop in audit:
-        uses.update({c: Use.AUDIT for c in hop.columns})
+        uses.update(dict.fromkeys(hop.columns, Use.AUDIT))
     _created_is_event(table, uses, rest, means)
     own_links = tuple(h for h in rest if h.target == table.name)
     links = tuple(h for h in rest if h.target != table.name)
@@ -155,14 +161,20 @@ def _column_words(table: Table) -> dict[str, tuple[str, ...]]:
     return split
 
 
-def _is_audit(hop: Hop, said_of: Mapping[str, tuple[str, ...]], everywhere: frozenset[tuple[str, str]]) -> bool:
+def _is_audit(
+    hop: Hop, said_of: Mapping[str, tuple[str, ...]], everywhere: frozenset[tuple[str, str]]
+) -> bool:
     if len(hop.columns) != 1:
         return False
     if (hop.columns[0].lower(), hop.target) in everywhere:
         tail = said_of[hop.columns[0]]
         return bool(set(tail) & (lexicon.AUDIT_VERBS | {"by", "editor"}))
     said = [w for w in said_of[hop.columns[0]] if w not in lexicon.KEY_WORDS]
-    return bool(said) and all(w in lexicon.AUDIT_VERBS | {"by", "user"} for w in said) and bool(set(said) & lexicon.AUDIT_VERBS)
+    return (
+        bool(said)
+        and all(w in lexicon.AUDIT_VERBS | {"by", "user"} for w in said)
+        and bool(set(said) & lexicon.AUDIT_VERBS)
+    )
 
 
 def _created_is_event(table: Table, uses: dict[str, Use], links: list[Hop], means: tuple[str, ...]) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from mainstem.draft import naming, words
+from mainstem.draft import lexicon, naming, words
 from mainstem.draft.graph import Graph
 from mainstem.draft.star import Path
 
@@ -24,7 +22,7 @@ class Joins:
         if table not in self._ctes:
             node = self._graph[table]
             name = naming.many(naming.entity(node))
-            if name in words.lexicon.RESERVED:
+            if name in lexicon.RESERVED:
                 name = f"{name}_rows"
             self._ctes[table] = self._taken.take(name)
         return self._ctes[table]
@@ -41,7 +39,9 @@ class Joins:
             if hop.table == hop.target:
                 role = naming.self_role(hop, self._graph[hop.table])
             through = naming.entity(self._graph[hop.table])
-            name = self._taken.take(f"{role or through}_{name}", f"{through}_{role}_{name}" if role else f"{through}_{name}")
+            name = self._taken.take(
+                f"{role or through}_{name}", f"{through}_{role}_{name}" if role else f"{through}_{name}"
+            )
         self._aliases[path] = name
         return name
 
@@ -51,7 +51,10 @@ class Joins:
 
     def imports(self) -> list[str]:
         """The import CTEs, one a table."""
-        return [f"{name} as (\n    select * from raw.{words.quote(table)}\n)" for table, name in self._ctes.items()]
+        return [
+            f"{name} as (\n    select * from raw.{words.quote(table)}\n)"
+            for table, name in self._ctes.items()
+        ]
 
     def clause(self, indent: str = "    ") -> str:
         """`from … left join … on …`, in the order of asking."""
@@ -71,6 +74,6 @@ class Joins:
         return "\n".join(lines)
 
 
-def key_text(joins: Joins, path: Path, key: tuple[str, ...], casts: Mapping[str, str] | None = None) -> str:
+def key_text(joins: Joins, path: Path, key: tuple[str, ...]) -> str:
     """The natural key as text; the parts of a composite key joined by a bar; NULL where the row is missing."""
     return " || '|' || ".join(f"cast({joins.column(path, column)} as varchar)" for column in key)

@@ -31,14 +31,27 @@ def with_key(table: Table, profile: Profile) -> Table:
     own = set(words.meanings(words.split(table.source_name or table.name)))
     for column in table.columns[:2]:
         said = words.meanings(words.split(column.name))
-        named = said in (("id",), ("key",), ("uuid",)) or (
-            bool(said) and said[-1] in ("id", "key", "code", "number", "uuid") and own and set(said[:-1]) == own
+        first = column.name == table.columns[0].name
+        named = (
+            said in (("id",), ("key",), ("uuid",))
+            or (first and len(said) == 1 and said[0] in lexicon.CODES)
+            or (
+                bool(said)
+                and said[-1] in ("id", "key", "code", "number", "uuid")
+                and own
+                and set(said[:-1]) == own
+            )
         )
         if not named or any(column.name in k.columns for k in table.foreign_keys):
             continue
         figures = profile.column(table.name, column.name)
         rows = profile.rows.get(table.name, -1)
-        if figures is None or rows < 0 or figures.distinct < 0 or (figures.distinct == rows and not figures.nulls):
+        if (
+            figures is None
+            or rows < 0
+            or figures.distinct < 0
+            or (figures.distinct == rows and not figures.nulls)
+        ):
             return replace(table, primary_key=(column.name,))
     return table
 
@@ -108,6 +121,16 @@ def _name_score(
 ) -> float:
     said = words.meanings(words.split(column.name))
     key_said = words.meanings(words.split(key.name))
+    if (
+        said == key_said
+        and len(said) == 1
+        and said[0] in lexicon.CODES
+        and by_key[key_said] == 1
+        and not same
+    ):
+        return 1.0
+    if said == target and not same and (column.type.kind is not Kind.STRING or "uuid" in column.native):
+        return 0.9  # orders.customer → customers.id
     if not said or said[-1] not in lexicon.KEY_WORDS | {"number"}:
         return 0.0
     if said == key_said and len(key_said) > 1 and by_key[key_said] == 1 and not same:
@@ -118,10 +141,18 @@ def _name_score(
     if stem == target:
         return 1.0
     if same:
-        return 0.9 if stem[-1] in ("parent", "manager", "supervisor", "boss") and said[-1] == key_said[-1] else 0.0
+        return (
+            0.9
+            if stem[-1] in ("parent", "manager", "supervisor", "boss") and said[-1] == key_said[-1]
+            else 0.0
+        )
     if len(target) <= len(stem) and stem[-len(target) :] == target:
         return 0.9
-    if len(stem) < len(target) and target[-len(stem) :] == stem and stem[-1] not in lexicon.CLASS | lexicon.LINE:
+    if (
+        len(stem) < len(target)
+        and target[-len(stem) :] == stem
+        and stem[-1] not in lexicon.CLASS | lexicon.LINE
+    ):
         return 0.75
     return 0.0
 

@@ -33,10 +33,22 @@ def measures_of(graph: Graph, node: Node, taken: naming.Names, dated: bool) -> t
 def _amount(graph: Graph, node: Node, taken: naming.Names) -> Measure | None:
     """quantity × price × (1 − discount), where the table has no amount of its own."""
     additive = node.columns(Use.ADDITIVE)
-    if any(set(words.meanings(node.said_of[c.name])) & {"amount", "total", "subtotal", "extended", "revenue", "price"} for c in additive):
+    if any(
+        set(words.meanings(node.said_of[c.name]))
+        & {"amount", "total", "subtotal", "extended", "revenue", "price"}
+        for c in additive
+    ):
         return None
-    quantities = [c for c in additive if set(words.meanings(node.said_of[c.name])) & (lexicon.QUANTITY - {"amount", "volume", "number"})]
-    prices = [c for c in node.columns(Use.PRICE) if set(node.said_of[c.name]) & {"price", "each"} and "discount" not in node.said_of[c.name]]
+    quantities = [
+        c
+        for c in additive
+        if set(words.meanings(node.said_of[c.name])) & (lexicon.QUANTITY - {"amount", "volume", "number"})
+    ]
+    prices = [
+        c
+        for c in node.columns(Use.PRICE)
+        if set(node.said_of[c.name]) & {"price", "each"} and "discount" not in node.said_of[c.name]
+    ]
     prices = prices or [c for c in node.columns(Use.PRICE) if set(node.said_of[c.name]) >= {"unit", "cost"}]
     if not quantities or not prices:
         return None
@@ -53,7 +65,11 @@ def _amount(graph: Graph, node: Node, taken: naming.Names) -> Measure | None:
     told = " × ".join(naming.column(node, c.name).replace("_", " ") for c in (quantity, price))
     name = taken.take("amount" if discount is None or fraction else "gross_amount", "line_amount")
     if discount is not None:
-        told += " × (1 − discount)" if fraction else "; the discount is not taken off: whether it is a share or a sum is not known"
+        told += (
+            " × (1 − discount)"
+            if fraction
+            else "; the discount is not taken off: whether it is a share or a sum is not known"
+        )
     return Measure(name, "", Additivity.FULL, told[:1].upper() + told[1:] + ".", " * ".join(factors), True)
 
 
@@ -77,4 +93,6 @@ def _is_fraction(graph: Graph, node: Node, column: Column) -> bool:
     if set(node.said_of[column.name]) & {"price", "amount", "value"}:
         return False
     kind = column.type
-    return kind.kind in _FLOATS or (kind.kind is Kind.DECIMAL and kind.precision - kind.scale <= 2 and kind.scale >= 2)
+    return kind.kind in _FLOATS or (
+        kind.kind is Kind.DECIMAL and kind.precision - kind.scale <= 2 and kind.scale >= 2
+    )

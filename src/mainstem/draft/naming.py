@@ -54,7 +54,7 @@ def role(hop: Hop, source: Node, target: Node) -> str:
             said, means = said[:-size], means[:-size]
             break
     else:
-        if len(means) == 1 and (means[0] in own or own[-1:] and own[-1].startswith(means[0])):
+        if len(means) == 1 and (means[0] in own or (own[-1:] and own[-1].startswith(means[0]))):
             return ""
     prefix = source.said_of.get(hop.columns[-1], ()) if len(hop.columns) == 1 else ()
     if prefix and len(prefix) < len(words.split(hop.columns[-1])) and said and said[0] not in prefix:
@@ -76,7 +76,11 @@ def column(node: Node, name: str, prefix: str = "") -> str:
     said = list(node.said_of[name])
     if prefix and not _says(said, prefix):
         said = [*prefix.split("_"), *said]
-    elif len(said) == 1 and said[0] in ("id", "name", "title", "code", "key", "type", "description", "number") and not prefix:
+    elif (
+        len(said) == 1
+        and said[0] in ("id", "name", "title", "code", "key", "type", "description", "number")
+        and not prefix
+    ):
         said = [*entity(node).split("_"), *said]
     return words.snake(said)
 
@@ -115,6 +119,16 @@ class Names:
         while f"{candidates[-1]}_{number}".lower() in self._taken:
             number += 1
         return self.take(f"{candidates[-1]}_{number}")
+
+    def role(self, *candidates: str) -> str:
+        """The first date role whose three columns (`_date_key`, `_date`, `_at`) are free; takes them."""
+        tails = ("_date_key", "_date", "_at")
+        numbered = (f"{candidates[-1]}_{number}" for number in range(2, 1000))
+        for candidate in (*candidates, *numbered):
+            if not any(f"{candidate}{tail}" in self for tail in tails):
+                self._taken.update(f"{candidate}{tail}".lower() for tail in tails)
+                return candidate
+        raise AssertionError("a thousand dates of one name")
 
     def __contains__(self, name: str) -> bool:
         return name.lower() in self._taken

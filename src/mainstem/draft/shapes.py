@@ -59,12 +59,16 @@ def _media(graph: Graph, node: Node) -> bool:
     if node.head not in lexicon.MEDIA or node.columns(Use.ADDITIVE):
         return False
     blobs = any(node.uses[c.name] is Use.JUNK for c in node.table.columns)
-    filed = any(set(said) & {"file", "filename", "path", "url", "extension", "mime"} for said in node.said_of.values())
+    filed = any(
+        set(said) & {"file", "filename", "path", "url", "extension", "mime"} for said in node.said_of.values()
+    )
     return blobs or filed
 
 
 def _measured_or_dated(node: Node) -> bool:
-    return bool(node.dates or node.columns(Use.ADDITIVE, Use.SEMI)) or node.head in lexicon.EVENT | lexicon.LINE
+    return (
+        bool(node.dates or node.columns(Use.ADDITIVE, Use.SEMI)) or node.head in lexicon.EVENT | lexicon.LINE
+    )
 
 
 def _pass_through(graph: Graph, node: Node) -> bool:
@@ -75,14 +79,38 @@ def _pass_through(graph: Graph, node: Node) -> bool:
 
 def _bridge(graph: Graph, node: Node) -> bool:
     linked = {c for hop in node.links for c in hop.columns}
-    if len(node.parents) < 2 or node.dates or node.head in lexicon.EVENT - lexicon.HISTORY:
+    spoken = node.head in lexicon.EVENT - lexicon.HISTORY and not _named_after_ends(graph, node)
+    part = node.head in lexicon.LINE and any(graph[p].head in lexicon.EVENT for p in node.parents)
+    if len(node.parents) < 2 or node.dates or spoken or part:
         return False
-    made_of_links = bool(node.key) and set(node.key) <= linked and len([h for h in node.links if set(h.columns) & set(node.key)]) > 1
+    made_of_links = (
+        bool(node.key)
+        and set(node.key) <= linked
+        and len([h for h in node.links if set(h.columns) & set(node.key)]) > 1
+    )
     if not made_of_links:
         said = [node.said_of[name] for name in payload(node)]
-        quiet = all(set(words) & (lexicon.CLASS | lexicon.FLAG_HEAD | {"role", "position", "primary"}) for words in said)
-        return quiet and len(said) <= 2 and not graph.children[node.name] and len(node.parents) == len(node.links)
+        quiet = all(
+            set(words) & (lexicon.CLASS | lexicon.FLAG_HEAD | {"role", "primary", "order"} | lexicon.ORDINAL)
+            for words in said
+        )
+        return (
+            quiet
+            and len(said) <= 2
+            and not graph.children[node.name]
+            and len(node.parents) == len(node.links)
+        )
     return not node.columns(Use.ADDITIVE, Use.SEMI) and not _rated(node)
+
+
+def _named_after_ends(graph: Graph, node: Node) -> bool:
+    """`encounter_diagnoses` of encounters and diagnoses: a name that says the two ends and nothing else."""
+    ends = [set(graph[parent].means) for parent in node.parents]
+    return (
+        len(node.means) > 1
+        and set(node.means) <= set().union(*ends)
+        and sum(node.head in end for end in ends) == 1
+    )
 
 
 def _rated(node: Node) -> bool:
@@ -106,17 +134,33 @@ def _extension(graph: Graph, node: Node) -> bool:
     hop = identity(node)
     if hop is None or hop.target == node.name:
         return False
-    leaf_of_numbers = not graph.children[node.name] and bool(node.measures) and not node.columns(Use.LABEL, Use.TEXT)
+    leaf_of_numbers = (
+        not graph.children[node.name] and bool(node.measures) and not node.columns(Use.LABEL, Use.TEXT)
+    )
     return not leaf_of_numbers and node.head not in lexicon.EVENT
 
 
 RULES: tuple[Rule, ...] = (
-    Rule(Shape.TECHNICAL, _technical, "technical table: keeps the application running, says nothing of the business"),
+    Rule(
+        Shape.TECHNICAL,
+        _technical,
+        "technical table: keeps the application running, says nothing of the business",
+    ),
     Rule(Shape.MEDIA, _media, "files and pictures: nothing to group or to sum"),
     Rule(Shape.PASS, _pass_through, "only keys, and events refer to it: joined through"),
-    Rule(Shape.BRIDGE, _bridge, "only keys of two or more tables, no quantity, no date: a many-to-many association"),
-    Rule(Shape.HISTORY, _history, "identifying key and a start/end pair: the history of an entity, not an event"),
-    Rule(Shape.EXTENSION, _extension, "its key is its parent's key: one-to-one, says more about the same thing"),
+    Rule(
+        Shape.BRIDGE,
+        _bridge,
+        "only keys of two or more tables, no quantity, no date: a many-to-many association",
+    ),
+    Rule(
+        Shape.HISTORY,
+        _history,
+        "identifying key and a start/end pair: the history of an entity, not an event",
+    ),
+    Rule(
+        Shape.EXTENSION, _extension, "its key is its parent's key: one-to-one, says more about the same thing"
+    ),
 )
 
 

@@ -21,8 +21,12 @@ def dimension_file(star: Star, dimension: Dimension, graph: Graph) -> DraftedFil
     columns = [(dimension.key_name, key_text(joins, (), dimension.key), MISSING)]
     for attribute in dimension.attributes:
         source = _source(graph, dimension.table, attribute)
-        columns.append((attribute.name, _value(star, joins, attribute, source), _unknown(dimension, attribute, source)))
-    columns += [(item.name, f"{listed[item]}.{words.quote(item.name)}", UNKNOWN) for item in dimension.gathered]
+        columns.append(
+            (attribute.name, _value(star, joins, attribute, source), _unknown(dimension, attribute, source))
+        )
+    columns += [
+        (item.name, f"{listed[item]}.{words.quote(item.name)}", UNKNOWN) for item in dimension.gathered
+    ]
     clause = joins.clause()
     for item, name in listed.items():
         own, other = words.quote(item.to_owner.target_columns[0]), words.quote(item.to_owner.columns[0])
@@ -33,7 +37,9 @@ def dimension_file(star: Star, dimension: Dimension, graph: Graph) -> DraftedFil
     final = f"final as (\n    select\n{shown}\n{clause}\n    union all\n    select\n{empty}\n)"
     last = ",\n".join(f"    {words.quote(name)}" for name, _, _ in columns)
     text = "with\n" + ",\n".join([*joins.imports(), *gathering, final]) + f"\nselect\n{last}\nfrom final\n"
-    return DraftedFile(f"models/{dimension.name}.sql", header.comment(_dimension_header(star, dimension, graph)) + text)
+    return DraftedFile(
+        f"models/{dimension.name}.sql", header.comment(_dimension_header(star, dimension, graph)) + text
+    )
 
 
 def _source(graph: Graph, table: str, attribute: SourceColumn) -> Column:
@@ -47,7 +53,9 @@ def padded(engine: str, column: Column) -> bool:
     native = column.native.lower()
     if engine in ("mysql", "mariadb"):
         return native.startswith(("char", "varchar", "enum", "")) and not native.startswith(("json", "set"))
-    return native.startswith(("char(", "character(", "bpchar", "nchar")) and not native.startswith("character varying")
+    return native.startswith(("char(", "character(", "bpchar", "nchar")) and not native.startswith(
+        "character varying"
+    )
 
 
 def _value(star: Star, joins: Joins, attribute: SourceColumn, source: Column) -> str:
@@ -82,8 +90,12 @@ def _dimension_header(star: Star, dimension: Dimension, graph: Graph) -> dict[st
     said = dimension.entity.replace("_", " ")
     why = list(dimension.why)
     if any(padded(star.engine, _source(graph, dimension.table, a)) for a in dimension.attributes):
-        why.append("Text is cut of blanks at its end: the source takes 'Norway' and 'Norway  ' for one value, others do not.")
-    columns: dict[str, Any] = {dimension.key_name: f"Key: the natural key as text; 'missing' is the unknown {said}."}
+        why.append(
+            "Text is cut of blanks at its end: the source takes 'Norway' and 'Norway  ' for one value, others do not."
+        )
+    columns: dict[str, Any] = {
+        dimension.key_name: f"Key: the natural key as text; 'missing' is the unknown {said}."
+    }
     for attribute in dimension.attributes:
         columns[attribute.name] = attribute.description or f"{words.title(attribute.name)}."
     for item in dimension.gathered:
@@ -212,7 +224,9 @@ def bridge_file(star: Star, bridge: Bridge, graph: Graph) -> DraftedFile:
         "kind": "bridge",
         "description": f"{words.title(bridge.name.removeprefix('bridge_'))}, one row each.",
         "grain": {"statement": "one row per association", "table": f"raw.{bridge.table}"},
-        "key": header.flow_list([names[c] for c in key if c in names] if all(c in names for c in key) else []),
+        "key": header.flow_list(
+            [names[c] for c in key if c in names] if all(c in names for c in key) else []
+        ),
         "columns": described,
         "why": list(bridge.why),
     }

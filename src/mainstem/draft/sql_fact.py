@@ -17,7 +17,12 @@ NOT_YET = "'not_yet'"
 def fact_file(star: Star, fact: Fact, graph: Graph) -> DraftedFile:
     """`models/fact_….sql`: keys, degenerate, attributes, measures, dates; left joins only."""
     joins = Joins(graph, fact.table)
-    columns = [*_keys(star, fact, joins), *_own(fact, joins), *_measures(fact, graph, joins), *_dates(fact, joins)]
+    columns = [
+        *_keys(star, fact, joins),
+        *_own(fact, joins),
+        *_measures(fact, graph, joins),
+        *_dates(fact, joins),
+    ]
     text = header.comment(_header(star, fact, graph)) + select(joins, columns)
     return DraftedFile(f"models/{fact.name}.sql", text)
 
@@ -62,7 +67,10 @@ def _date_key(role: DateRole, joins: Joins) -> str:
 
 
 def _own(fact: Fact, joins: Joins) -> list[tuple[str, str]]:
-    return [(c.name, joins.column(c.path, c.column)) for c in (*fact.key, *fact.degenerate, *fact.attributes)]
+    return [
+        (c.name, joins.column(c.path, c.column))
+        for c in (*fact.plain_key, *fact.degenerate, *fact.attributes)
+    ]
 
 
 def _measures(fact: Fact, graph: Graph, joins: Joins) -> list[tuple[str, str]]:
@@ -108,7 +116,7 @@ def _header(star: Star, fact: Fact, graph: Graph) -> dict[str, Any]:
         columns[link.name] = header.flow(
             description=f"{words.title(said)}.", references=f"{dimension.name}.{dimension.key_name}"
         )
-    columns.update({c.name: _about(c) for c in fact.key})
+    columns.update({c.name: _about(c) for c in fact.plain_key})
     columns.update({c.name: _about(c, " (degenerate)") for c in fact.degenerate})
     columns.update({c.name: _about(c) for c in fact.attributes})
     for role in fact.dates:
@@ -133,7 +141,10 @@ def _about(column: SourceColumn, note: str = "") -> str:
 
 def _measure(measure: Measure, graph: Graph, fact: Fact) -> dict[str, Any]:
     equals = bare(measure.expression) if not measure.column else words.quote(measure.column)
-    whole = bool(measure.column) and graph[fact.table].table.column(measure.column).type.kind in (Kind.INT, Kind.LONG)
+    whole = bool(measure.column) and graph[fact.table].table.column(measure.column).type.kind in (
+        Kind.INT,
+        Kind.LONG,
+    )
     shape = ",.2f" if measure.money else "," if whole else ""
     return header.flow(
         description=measure.description or f"{words.title(measure.name)}.",

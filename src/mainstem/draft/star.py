@@ -121,6 +121,12 @@ class Fact:
     score: float = 0.0
     why: tuple[str, ...] = ()
 
+    @property
+    def plain_key(self) -> tuple[SourceColumn, ...]:
+        """The key's columns that are not already there as a date."""
+        dated = {f"{role.name}_{tail}" for role in self.dates for tail in ("date", "at")}
+        return tuple(column for column in self.key if column.name not in dated)
+
 
 @dataclass(frozen=True, slots=True)
 class Bridge:

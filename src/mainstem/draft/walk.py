@@ -53,7 +53,12 @@ def reach(found: Found, fact: str) -> Reached:
 
 
 def _folds_in(found: Found, table: str) -> bool:
-    if found.shapes[table] is Shape.PASS or table in found.absorbed or table in found.facts or table in found.events:
+    if (
+        found.shapes[table] is Shape.PASS
+        or table in found.absorbed
+        or table in found.facts
+        or table in found.events
+    ):
         return True
     return found.shapes[table] is Shape.BRIDGE
 

@@ -50,7 +50,9 @@ def _cover(word: str) -> tuple[str, ...]:
     for end in range(1, len(word) + 1):
         for start in range(end):
             before, piece = best[start], word[start:end]
-            if before is None or not (known(piece) and (len(piece) >= 3 or (piece in ("id", "no") and start))):
+            if before is None or not (
+                known(piece) and (len(piece) >= 3 or (piece in ("id", "no") and start))
+            ):
                 continue
             current = best[end]
             if current is None or len(before) + 1 < len(current):

@@ -114,7 +114,7 @@ class DuckDB:
         cursor = self._session.cursor()
         try:
             with session.mapped():
-                return cursor, cursor.execute(statement).fetch_record_batch(batch_rows)
+                return cursor, cursor.execute(statement).to_arrow_reader(batch_rows)
         except BaseException:
             cursor.close()
             raise

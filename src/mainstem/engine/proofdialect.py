@@ -119,4 +119,4 @@ def _fixed(x: str, column: Column) -> str:
 def _years(x: str, text: str, rest: str) -> str:
     """Years before 1, which DuckDB calls (BC), as numbers: 0000 is 1 BC."""
     year = f"CASE WHEN year({x}) < 0 THEN '-' ELSE '' END || printf('%04d', abs(year({x})))"
-    return f"CASE WHEN year({x}) > 0 THEN {text} ELSE {year} || '-' || strftime({x}, '{rest}') END"
+    return f"CASE WHEN {x} >= '0001-01-01' THEN {text} ELSE {year} || '-' || strftime({x}, '{rest}') END"

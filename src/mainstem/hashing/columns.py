@@ -45,8 +45,8 @@ def mysql_double_text(
 ) -> pa.Array[Any]:
     """Each double as MySQL and MariaDB print `CAST(x + 0e0 AS CHAR)`; null for null. Floats are widened.
 
-    The shortest digits that read back as x; an exponent only outside 1e-15 … 1e15, written `1.5e-20`
-    (my_gcvt in the servers' strings/dtoa.c). The servers hold no infinity and no NaN; those become inf,
+    The shortest digits that read back as x; an exponent only outside 1e-15 … 1e15 (and there not
+    if there are digits after the point: 1000000000000000.1), written `1.5e-20` (my_gcvt in the servers' strings/dtoa.c). The servers hold no infinity and no NaN; those become inf,
     -inf and nan, which no server prints.
     """
     if isinstance(array, pa.ChunkedArray):
@@ -100,7 +100,7 @@ def _double_text(x: float) -> str:
         return sign + "0"
     if -_F_DIGITS < point <= 0:
         return f"{sign}0.{'0' * -point}{digits}"
-    if 0 < point <= _F_DIGITS:
+    if 0 < point <= _F_DIGITS or 0 < point < len(digits):
         whole, fraction = digits[:point].ljust(point, "0"), digits[point:]
         return sign + whole + ("." + fraction if fraction else "")
     return f"{sign}{digits[0]}{'.' + digits[1:] if len(digits) > 1 else ''}e{point - 1}"

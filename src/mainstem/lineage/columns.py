@@ -7,7 +7,6 @@ filters, joins or groups the query does not. Tables are edges in any case.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import sqlglot
 from sqlglot import exp
@@ -16,29 +15,9 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.schema import MappingSchema
 
+from mainstem.lineage.graph import ColumnName, Lineage
 from mainstem.model.sql import DIALECT
 from mainstem.schema import MART, TableName
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class ColumnName:
-    """A column of a table of the lake."""
-
-    table: TableName
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.table}.{self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Lineage:
-    """`edges` run from a table to the model that reads it; `columns` from a model's column to what it is
-    made of; `unresolved` names models whose columns could not be followed (their edges still stand)."""
-
-    edges: tuple[tuple[TableName, TableName], ...] = ()
-    columns: Mapping[ColumnName, tuple[ColumnName, ...]] = field(default_factory=dict)
-    unresolved: tuple[TableName, ...] = ()
 
 
 def trace(models: Mapping[TableName, str], tables: Mapping[TableName, Sequence[str]]) -> Lineage:

@@ -54,7 +54,8 @@ def write_project(root: Path, scaffold: Scaffold) -> Written:
     try:
         root.mkdir(parents=True, exist_ok=True)
         drafted = _drafted(root)
-        written, kept = [], []
+        written: list[str] = []
+        kept: list[str] = []
         for path, text in files.items():
             (written if _write(root / path, text, drafted.get(path)) else kept).append(path)
         _env(root / ".env", variable, shown, secret=bool(password))

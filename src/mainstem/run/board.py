@@ -11,6 +11,7 @@ from mainstem.errors import MainstemError, UsageError
 from mainstem.lake import Lake, TableVersion
 from mainstem.plan import IngestStep, ModelStep, Plan
 from mainstem.project.config import ProofLevel
+from mainstem.project.header import Measure
 from mainstem.project.load import Project
 from mainstem.run.receipt import ModelEntry, TableEntry, headline, unmatched
 from mainstem.schema import MART, RAW, TableName
@@ -187,10 +188,9 @@ class Board:
                     found[name.name] = text
         return found
 
-    def _headline(self, proofs: Sequence[Mapping[str, Any]], measures: Mapping[str, Any]) -> str:
+    def _headline(self, proofs: Sequence[Mapping[str, Any]], measures: Mapping[str, Measure]) -> str:
         grain = next((p["facts"]["grain"] for p in proofs if "grain" in (p.get("facts") or {})), "")
-        formats = {name: measure.format for name, measure in measures.items()}
-        return headline(proofs, formats, bool(grain) and self.fully_proven(grain))
+        return headline(proofs, measures, bool(grain) and self.fully_proven(grain))
 
 
 def failed_table(step: IngestStep, error: MainstemError, text: str) -> TableEntry:

@@ -12,6 +12,7 @@ from typing import Any
 
 from mainstem.contract.model_checks import number_text
 from mainstem.errors import LakeUnavailable, UsageError
+from mainstem.project.header import Additive, Measure
 from mainstem.text import count
 
 VERSION = 1
@@ -99,26 +100,33 @@ def _time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def headline(proofs: Sequence[Mapping[str, Any]], formats: Mapping[str, str], grain_proven: bool) -> str:
+def headline(proofs: Sequence[Mapping[str, Any]], measures: Mapping[str, Measure], grain_proven: bool) -> str:
     """The one line of a fact's proof: `2,996 rows and 9,604,190.61 equal the source`.
 
-    `formats` are the measures' d3 formats: a sum of money is preferred. Empty if nothing was compared
-    with a grain table; the words say so if the grain table itself was not fully proven.
+    Of the additive measures a sum of money is preferred, then an amount that is computed. Empty if nothing
+    was compared with a grain table; the words say so if the grain table itself was not fully proven.
     """
     facts = [dict(proof.get("facts") or {}) for proof in proofs if proof.get("holds")]
     grain = next((fact for fact in facts if "grain" in fact), None)
     if grain is None:
         return ""
-    sums = [fact for fact in facts if "measure" in fact]
-    sums.sort(
-        key=lambda fact: (not formats.get(fact["measure"], "").startswith("$"), "." not in str(fact["sum"]))
-    )
+    sums = [fact for fact in facts if "measure" in fact and _additive(fact["measure"], measures)]
+    sums.sort(key=lambda fact: _prominence(fact, measures), reverse=True)
     parts = [count(int(grain["rows"]), "row")]
     if sums and sums[0]["sum"] is not None:
         parts.append(number_text(str(sums[0]["sum"])))
     verb = "equals" if len(parts) == 1 and grain["rows"] == 1 else "equal"
     against = "the source" if grain_proven else f"{grain['grain']} (its load was not fully proven)"
     return f"{' and '.join(parts)} {verb} {against}"
+
+
+def _additive(name: str, measures: Mapping[str, Measure]) -> bool:
+    return name in measures and measures[name].additive is Additive.FULL
+
+
+def _prominence(fact: Mapping[str, Any], measures: Mapping[str, Measure]) -> tuple[bool, bool, bool]:
+    measure = measures[fact["measure"]]
+    return measure.format.startswith("$"), "*" in measure.equals, "." in str(fact["sum"])
 
 
 def unmatched(proofs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

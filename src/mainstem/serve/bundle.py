@@ -21,21 +21,24 @@ from typing import Any
 import duckdb
 
 from mainstem import crash
-from mainstem.errors import EngineFailed, LakeUnavailable, ProofFailed, UsageError
+from mainstem.errors import EngineFailed, LakeUnavailable, ProofFailed
+from mainstem.lineage.columns import trace
+from mainstem.lineage.graph import Lineage
 from mainstem.schema import MART, RAW, TableName
 from mainstem.serve.cube import compile_cube, literal
 from mainstem.serve.cubetable import CubeReport, build_cube
+from mainstem.serve.manifest import DIRECTORY, find, manifest, read, spec_file, stored_spec
+from mainstem.serve.served import first_line
 from mainstem.serve.spec import ServeSpec, TableDoc
 from mainstem.text import quoted
+
+__all__ = ["Built", "Connect", "build", "clean", "find", "stored_spec"]
 
 Connect = Callable[[], duckdb.DuckDBPyConnection]
 """Opens a connection on which the release's tables can be read as `mart."x"` and `raw."x"`, and on which
 `ATTACH` of a file is allowed. `build` closes it."""
 
-DIRECTORY = "serve"
 STALE = 3600.0  # seconds after which a temporary file belongs to nobody
-
-_RUN = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,30 +51,6 @@ class Built:
     rows: int
     seconds: float
     cubes: tuple[CubeReport, ...]
-
-
-def manifest(state: Path, run: str) -> Path:
-    """Where the manifest of a run's served file stands below `.mainstem`. UsageError for a bad name."""
-    if not _RUN.fullmatch(run):
-        raise UsageError(f"{run[:80]!r} is not the name of a run")
-    return state / DIRECTORY / f"{run}.json"
-
-
-def find(state: Path, run: str) -> Path | None:
-    """The served file of a run; None if it was never made, or is gone."""
-    document = _read(manifest(state, run))
-    path = state / DIRECTORY / str(document.get("file", "")) if document else None
-    return path if path is not None and path.is_file() else None
-
-
-def stored_spec(state: Path, run: str) -> ServeSpec | None:
-    """What the run's served file was made of; None if none was made."""
-    document = _read(_spec_file(manifest(state, run)))
-    return ServeSpec.model_validate(document) if document else None
-
-
-def _spec_file(target: Path) -> Path:
-    return target.with_name(f"{target.stem}.spec.json")
 
 
 def build(state: Path, spec: ServeSpec, connect: Connect, *, memory: str = "") -> Built:
@@ -110,7 +89,7 @@ def _publish(temporary: Path, path: Path, target: Path, spec: ServeSpec) -> None
     _sync(temporary)
     os.replace(temporary, path)
     crash.point("serve:renamed")
-    _replace(_spec_file(target), spec.model_dump(mode="json", exclude_defaults=True))
+    _replace(spec_file(target), spec.model_dump(mode="json", exclude_defaults=True))
     _replace(target, {"file": path.name})
     _sync(target.parent)
     if old is not None:
@@ -134,7 +113,7 @@ def clean(state: Path, keep_runs: Collection[str], now: float | None = None) -> 
     folder = state / DIRECTORY
     moment = time.time() if now is None else now
     kept = {manifest(state, run) for run in keep_runs} | {
-        _spec_file(manifest(state, run)) for run in keep_runs
+        spec_file(manifest(state, run)) for run in keep_runs
     }
     kept |= {path for run in keep_runs if (path := find(state, run))}
     removed = []
@@ -152,21 +131,14 @@ def clean(state: Path, keep_runs: Collection[str], now: float | None = None) -> 
 
 def _manifested(path: Path) -> bool:
     run = path.name.rpartition("-")[0]
-    document = _read(path.with_name(f"{run}.json"))
+    document = read(path.with_name(f"{run}.json"))
     return bool(document and document.get("file") == path.name)
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        document = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise LakeUnavailable(
-            f"the manifest of a served file cannot be read: {type(error).__name__}",
-            hint=f"delete {path.name}",
-        ) from None
-    return document if isinstance(document, dict) else None
+def _lineage(spec: ServeSpec) -> Lineage:
+    """The lineage of the release's models."""
+    tables = {doc.table: [c.name for c in doc.columns] for doc in spec.tables}
+    return trace({TableName(MART, model.name): model.sql for model in spec.models}, tables)
 
 
 def _copy(temporary: Path, spec: ServeSpec, connect: Connect) -> dict[TableName, int]:
@@ -207,6 +179,8 @@ def _finish(temporary: Path, spec: ServeSpec, memory: str) -> tuple[CubeReport, 
             con.execute(
                 "create table mainstem.spec as select ?::varchar as document", [spec.model_dump_json()]
             )
+            lineage = json.dumps(_lineage(spec).value())
+            con.execute("create table mainstem.lineage as select ?::varchar as document", [lineage])
             reports = tuple(
                 build_cube(con, compile_cube(d, spec.headers, spec.types)) for d in spec.dashboards
             )
@@ -288,9 +262,3 @@ def _engine(doing: str) -> Iterator[None]:
         raise LakeUnavailable(f"cannot {doing}: {first_line(error)}") from error
     except duckdb.Error as error:
         raise EngineFailed(f"cannot {doing}: {first_line(error)}") from error
-
-
-def first_line(error: duckdb.Error) -> str:
-    """DuckDB's message without the statement and its caret."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

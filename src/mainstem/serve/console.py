@@ -12,8 +12,8 @@ import duckdb
 from pydantic import BaseModel, ConfigDict, Field
 
 from mainstem.errors import UsageError
-from mainstem.serve.bundle import first_line
 from mainstem.serve.config import Limits
+from mainstem.serve.served import first_line
 from mainstem.text import quoted
 
 _PLAIN = frozenset({"BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER"})

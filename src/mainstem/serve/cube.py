@@ -16,6 +16,9 @@ from mainstem.project.yamlfile import Document
 from mainstem.schema import MART, Kind, Type
 from mainstem.text import nearest, quoted
 
+SCHEMA = "cube"
+"""Where cubes stand in the served file, one table a dashboard."""
+
 ROWS = "__rows"
 """The cube's hidden column: how many rows of the fact a cell stands for."""
 

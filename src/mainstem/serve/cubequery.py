@@ -10,8 +10,7 @@ import duckdb
 from pydantic import BaseModel, ConfigDict, Field
 
 from mainstem.errors import UsageError
-from mainstem.serve.cube import GRAINS, CubeDimension, CubePlan, at_grain
-from mainstem.serve.cubetable import SCHEMA
+from mainstem.serve.cube import GRAINS, SCHEMA, CubeDimension, CubePlan, at_grain
 from mainstem.text import nearest, quoted
 
 MAX_GROUPS = 200_000

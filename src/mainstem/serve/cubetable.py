@@ -12,11 +12,10 @@ import duckdb
 
 from mainstem.arrow import type_of
 from mainstem.schema import Kind, Type
-from mainstem.serve.cube import ROWS, CubePlan
+from mainstem.serve.cube import ROWS, SCHEMA, CubePlan
 from mainstem.serve.encode import Scale, encode, encoding_query, scale_of
 from mainstem.text import quoted
 
-SCHEMA = "cube"
 BROWSER_CELLS = 300_000
 """Up to so many cells the browser holds the cube; above, the server answers from the cube's table."""
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mainstem.catalog.port import Release
-from mainstem.lineage.columns import Lineage, trace
+from mainstem.lineage.graph import Lineage
 from mainstem.project.dashboard import Dashboard
 from mainstem.project.header import Header
 from mainstem.schema import MART, TableName
@@ -144,12 +144,6 @@ def ancestors(table: TableName, lineage: Lineage) -> list[TableName]:
         pending.extend(parents - found)
         found |= parents
     return sorted(found - {table})
-
-
-def spec_lineage(spec: ServeSpec) -> Lineage:
-    """The lineage of the release's models."""
-    tables = {doc.table: [c.name for c in doc.columns] for doc in spec.tables}
-    return trace({TableName(MART, model.name): model.sql for model in spec.models}, tables)
 
 
 def lineage_document(spec: ServeSpec, lineage: Lineage) -> Document:

@@ -1,4 +1,4 @@
-"""The cube's bytes: `MSC1`, the header as JSON, then one array a dimension and a measure. Pure.
+"""A cube's arrays from its table, one a dimension and a measure; `wire` puts them on the way. Pure.
 
 Everything is little-endian and each array starts on a multiple of eight bytes, so that a browser views
 it as a typed array without a copy. A measure's cell is value × 10^scale as a whole number in a double:
@@ -7,9 +7,6 @@ sums are exact as long as they stay below 2^53.
 
 from __future__ import annotations
 
-import gzip
-import json
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +18,6 @@ from mainstem.schema import Kind, Type
 from mainstem.serve.cube import CubePlan
 from mainstem.text import quoted
 
-MAGIC = b"MSC1"
 NO_DATE = -(1 << 31)
 _EXACT = 9.0e15  # a little below 2^53, so that the bound itself may be computed in doubles
 
@@ -93,18 +89,6 @@ def encode(plan: CubePlan, cells: pa.Table, scales: Mapping[str, Scale]) -> Enco
     ]
     header = {"cells": cells.num_rows, "dimensions": dimensions, "measures": measures}
     return Encoded(header, arrays.bytes())
-
-
-def compose(release: str, header: Mapping[str, Any], arrays: bytes) -> bytes:
-    """The document that the browser decodes."""
-    text = json.dumps({"release": release, **header}, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-(8 + len(text)) % 8)
-    return b"".join((MAGIC, struct.pack("<I", len(text)), text, arrays))
-
-
-def packed(body: bytes, level: int = 6) -> bytes:
-    """The gzip form, the same bytes for the same body."""
-    return gzip.compress(body, level, mtime=0)
 
 
 class _Arrays:

@@ -17,17 +17,16 @@ from starlette.routing import Route
 
 from mainstem.errors import EngineFailed, UsageError
 from mainstem.serve import assets, console, cubequery, documents
-from mainstem.serve.bundle import first_line
 from mainstem.serve.config import ServerConfig
 from mainstem.serve.cube import compile_cube
-from mainstem.serve.served import Served, Serving
+from mainstem.serve.manifest import is_run
+from mainstem.serve.served import Served, Serving, first_line
 from mainstem.serve.work import Slots, run_bounded
 from mainstem.text import nearest
 
 M = TypeVar("M", bound=BaseModel)
 
 PAGES = ("/", "/sql", "/catalog", "/lineage", "/d/{name}", "/receipt/{run}")
-_RUN = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 _REVALIDATE = "private, no-cache"
 
 
@@ -114,7 +113,7 @@ class Routes:
     def receipt(self, request: Request) -> Response:
         run = request.path_params["run"]
         path = self.config.state / "runs" / f"{run}.json"
-        if not _RUN.fullmatch(run) or not path.is_file():
+        if not is_run(run) or not path.is_file():
             raise NotFound("there is no receipt of such a run", hint="mainstem runs lists them")
         return Response(path.read_bytes(), media_type="application/json")
 

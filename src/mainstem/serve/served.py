@@ -20,12 +20,11 @@ import duckdb
 
 from mainstem.catalog.port import Release
 from mainstem.errors import LakeUnavailable
-from mainstem.lineage.columns import Lineage
-from mainstem.serve.bundle import find, first_line
+from mainstem.lineage.graph import Lineage
 from mainstem.serve.config import Limits, ServerConfig
-from mainstem.serve.documents import spec_lineage
-from mainstem.serve.encode import compose, packed
+from mainstem.serve.manifest import find
 from mainstem.serve.spec import ServeSpec
+from mainstem.serve.wire import compose, packed
 
 _OPEN_ATTEMPTS = 3
 
@@ -35,8 +34,9 @@ class NothingPublished(LakeUnavailable):
 
 
 def protections(limits: Limits) -> dict[str, str | bool | int | float | list[str]]:
-    """DuckDB's configuration for SQL that strangers write, set before the file is opened; `open_protected`
-    locks it. What holds is the file opened read-only together with these; the kind of a statement proves nothing.
+    """DuckDB's configuration for SQL that strangers write, set before the file is opened.
+
+    What holds is the file opened read-only together with these; the kind of a statement proves nothing.
     """
     config: dict[str, str | bool | int | float | list[str]] = {
         "enable_external_access": "false",
@@ -81,15 +81,18 @@ class Served:
         self.release = release
         self.path = path
         self._con = open_protected(path, limits)
-        (document,) = self._con.execute("select document from mainstem.spec").fetchone() or ("{}",)
-        self.spec = ServeSpec.model_validate_json(document)
-        self.lineage: Lineage = spec_lineage(self.spec)
+        self.spec = ServeSpec.model_validate_json(self._document("spec"))
+        self.lineage = Lineage.of(json.loads(self._document("lineage")))
         rows = self._con.execute("select name, document from mainstem.cube").fetchall()
         self.cubes: Mapping[str, Mapping[str, Any]] = {name: json.loads(text) for name, text in rows}
         self._bodies: dict[str, CubeBody] = {}
         self._lock = threading.Lock()
         self._users = 0
         self._retired = False
+
+    def _document(self, table: str) -> str:
+        (text,) = self._con.execute(f"select document from mainstem.{table}").fetchone() or ("",)
+        return str(text)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of its own on the open file; the caller closes it."""
@@ -211,3 +214,9 @@ class Serving:
         if path is None:
             raise LakeUnavailable(f"the served file of {release.id} is missing", hint="mainstem run")
         return path
+
+
+def first_line(error: duckdb.Error) -> str:
+    """DuckDB's message without the statement and its caret."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

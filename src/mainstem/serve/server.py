@@ -20,8 +20,8 @@ import uvicorn
 
 from mainstem.errors import LakeUnavailable, UsageError, Where
 from mainstem.serve.app import build_app
-from mainstem.serve.bundle import DIRECTORY
 from mainstem.serve.config import ServerConfig
+from mainstem.serve.manifest import DIRECTORY
 
 FIRST_PORT = 8484
 _PORTS = 50

@@ -32,12 +32,12 @@ function tables(doc: Doc): HTMLElement | null {
   const rows = list(doc["tables"]).map((each) => [
     h("span", { class: "mono" }, text(each["table"])),
     count(each["rows"]),
+    mark(each["proof"] === "off" ? undefined : each["holds"], text(each["text"])),
+    text(each["proof"]),
     size(each["bytes"]),
     seconds(each["seconds"]),
-    text(each["proof"]),
-    mark(each["proof"] === "off" ? undefined : each["holds"], text(each["text"])),
   ]);
-  return rows.length === 0 ? null : table(["Table", "Rows", "Bytes", "Time", "Proof", "Against the source"], rows, [false, true, true, true]);
+  return rows.length === 0 ? null : table(["Table", "Rows", "Against the source", "Proof", "Bytes", "Time"], rows, [false, true, false, false, true, true]);
 }
 
 function model(each: Doc): HTMLElement {

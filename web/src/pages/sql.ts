@@ -47,7 +47,7 @@ function result(answer: SqlAnswer): HTMLElement {
 export async function sqlPage(page: Page): Promise<void> {
   page.title("SQL");
   const given = new URLSearchParams(location.search).get("q");
-  const input = h("textarea", { class: "editor", spellcheck: "false", rows: "7", "aria-label": "SQL", autocapitalize: "off", autocomplete: "off" });
+  const input = h("textarea", { class: "editor", spellcheck: "false", rows: "7", "aria-label": "SQL", autocapitalize: "off", autocomplete: "off", placeholder: "select …" });
   input.value = given ?? sessionStorage.getItem(KEY) ?? "";
   const out = h("div", { "aria-live": "polite" });
   let running: AbortController | null = null;

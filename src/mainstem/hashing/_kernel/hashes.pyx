@@ -43,7 +43,7 @@ cdef extern from *:
     }
 
     /* The shortest digits that read back as x, in MySQL's dress (my_gcvt, strings/dtoa.c): plain between
-       1e-15 and 1e15, else d.ddde-NN without '+' or padding. Returns the length, at most 24. */
+       1e-15 and 1e15 (and where a digit is left after the point), else d.ddde-NN without '+' or padding. Returns the length, at most 24. */
     static int mainstem_double_text(double x, char *out) {
         char raw[40], digits[20];
         int n = 0, exponent = 0, negative_exponent = 0;
@@ -60,7 +60,7 @@ cdef extern from *:
         for (p++; p < end.ptr; p++) exponent = exponent * 10 + (*p - '0');
         if (negative_exponent) exponent = -exponent;
         int point = exponent + 1;
-        if (point < -14 || point > 15) {
+        if (point < -14 || (point > 15 && n <= point)) {
             *to++ = digits[0];
             if (n > 1) { *to++ = '.'; memcpy(to, digits + 1, n - 1); to += n - 1; }
             *to++ = 'e';

@@ -7,7 +7,7 @@
 | BIGINT UNSIGNED, BIT(64) | decimal(20,0) | |
 | BIT(1) / BIT(2..63) | boolean / long | |
 | DECIMAL(p≤38,s) / wider | decimal(p,s) / string | |
-| FLOAT / DOUBLE | float / double | a FLOAT is selected as `col+0e0`: its own text has six digits only |
+| FLOAT / DOUBLE | float / double | a FLOAT is selected as `col*1e0`: its own text has six digits only |
 | DATE / DATETIME / TIMESTAMP | date / timestamp / timestamptz | year 1..9999; others: OutOfRange |
 | TIME | long | microseconds, negative too |
 | CHAR … LONGTEXT, ENUM, SET, JSON, UUID, INET4/6 | string | |
@@ -157,7 +157,7 @@ def value(column: Column) -> str:
     native = parse_native(column.native)
     name = quote(column.name)
     if native.word in ("float", "double", "real"):
-        return f"({name}+0e0)"
+        return f"({name}*1e0)"
     if native.word in ("bit", "year") or native.zerofill:
         return f"({name}+0)"
     return name

@@ -10,19 +10,19 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from enum import IntEnum
 from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
 from mainstem.arrow import arrow_type, schema_of
-from mainstem.errors import MainstemError, SourceRefused, UsageError, ValueNotExact, Where
+from mainstem.errors import UsageError
 from mainstem.schema import Column, Kind, Table
+from mainstem.source.postgres.misfit import Misfit, Reason
 
 try:
     from mainstem.source._kernel import pgcopy
 except ImportError:  # no compiler when it was installed: the decoder below gives the same values
-    pgcopy = None
+    pgcopy = None  # type: ignore[assignment]
 
 Choice = Literal["auto", "python", "compiled"]
 
@@ -31,52 +31,6 @@ DAYS_TO_2000 = 10_957
 MICROS_TO_2000 = 946_684_800_000_000
 FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31, in days of 1970
 DAY_MICROS = 86_400_000_000
-
-
-class Reason(IntEnum):
-    """Why a value does not fit. The compiled decoder knows the numbers."""
-
-    NOT_FINITE = 1
-    DIGITS = 2
-    INFINITE_DATE = 3
-    DATE_RANGE = 4
-    NULL = 5
-    ENCODING = 6
-    MALFORMED = 7
-
-
-_MESSAGES = {
-    Reason.NOT_FINITE: "holds NaN or infinity, which {type} cannot hold",
-    Reason.DIGITS: "holds a number with more digits than {type} has",
-    Reason.INFINITE_DATE: "holds infinity, which {type} cannot hold",
-    Reason.DATE_RANGE: "holds a date before the year 1 or after the year 9999, which {type} cannot hold",
-    Reason.NULL: "is declared NOT NULL, yet holds NULL",
-    Reason.ENCODING: "holds text that is not UTF-8",
-}
-
-
-class Misfit(Exception):
-    """A value that does not fit: the column's index and the reason."""
-
-    def __init__(self, column: int, reason: Reason) -> None:
-        super().__init__(column, reason)
-        self.column = column
-        self.reason = reason
-
-
-def error_of(misfit: Misfit, table: Table) -> MainstemError:
-    """The user's error for a misfit: table, column, choices; no value."""
-    if misfit.reason is Reason.MALFORMED:
-        return SourceRefused(
-            "the server's stream is not PostgreSQL's binary COPY", where=Where(table=table.name)
-        )
-    column = table.columns[misfit.column]
-    option = f"tables.{table.name}.columns.{column.name}.out_of_range: text"
-    return ValueNotExact(
-        _MESSAGES[misfit.reason].format(type=column.type) + (f" ({column.native})" if column.native else ""),
-        where=Where(table=table.name, column=column.name),
-        hint=f"set {option} in mainstem.yml to take the column as text, or correct the values in the source",
-    )
 
 
 class Decoder(Protocol):
@@ -103,35 +57,53 @@ def decoder_of(table: Table, choice: Choice = "auto") -> Decoder:
     return CompiledDecoder(table)
 
 
-class PythonDecoder:
-    """The reference: one Python object a value."""
+class _Stream:
+    """What both decoders share: the header, and the rest of a piece that ends within a row."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self) -> None:
         self.rows = 0
         self.done = False
-        self._schema = schema_of(table.columns)
-        self._columns = table.columns
-        self._decode = [_decoder_of(column) for column in table.columns]
-        self._values: list[list[Any]] = [[] for _ in table.columns]
         self._rest = b""
         self._started = False
 
     def feed(self, data: bytes) -> None:
+        """See `Decoder`."""
         data = self._rest + data if self._rest else data
-        position = 0 if self._started else self._header(data)
-        if position is None:
-            self._rest = data
-            return
+        position: int | None = 0
+        if not self._started:
+            position = header_length(data)
+            self._started = position is not None
+        if position is not None and not self.done:
+            position = self._rows(data, position)
+        self._rest = data[position or 0 :]
+        if self.done and self._rest:
+            raise Misfit(0, Reason.MALFORMED)
+
+    def _rows(self, data: bytes, position: int) -> int:
+        """Decode the complete rows from `position` on; where the first incomplete one begins."""
+        raise NotImplementedError
+
+
+class PythonDecoder(_Stream):
+    """The reference: one Python object a value."""
+
+    def __init__(self, table: Table) -> None:
+        super().__init__()
+        self._schema = schema_of(table.columns)
+        self._columns = table.columns
+        self._decode = [_decoder_of(column) for column in table.columns]
+        self._values: list[list[Any]] = [[] for _ in table.columns]
+
+    def _rows(self, data: bytes, position: int) -> int:
         while not self.done:
             after = self._tuple(data, position)
             if after is None:
                 break
             position = after
-        self._rest = data[position:]
-        if self.done and self._rest:
-            raise Misfit(0, Reason.MALFORMED)
+        return position
 
     def take(self) -> pa.RecordBatch:
+        """See `Decoder`."""
         arrays = [
             _array(values, column, index)
             for index, (values, column) in enumerate(zip(self._values, self._columns, strict=True))
@@ -139,11 +111,6 @@ class PythonDecoder:
         self._values = [[] for _ in self._columns]
         self.rows = 0
         return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
-
-    def _header(self, data: bytes) -> int | None:
-        length = header_length(data)
-        self._started = length is not None
-        return length
 
     def _tuple(self, data: bytes, position: int) -> int | None:
         """Decode the row at `position`; where the next one begins, or None if this one is not complete."""
@@ -188,12 +155,11 @@ class PythonDecoder:
             raise Misfit(index, Reason.ENCODING) from None
 
 
-class CompiledDecoder:
+class CompiledDecoder(_Stream):
     """The kernel of `_kernel/pgcopy.pyx`, with the same face."""
 
     def __init__(self, table: Table) -> None:
-        self.rows = 0
-        self.done = False
+        super().__init__()
         self._schema = schema_of(table.columns)
         self._kernel = pgcopy.Kernel(
             [
@@ -202,24 +168,38 @@ class CompiledDecoder:
             ]
         )
 
-    def feed(self, data: bytes) -> None:
-        column, reason = self._kernel.feed(data)
+    def _rows(self, data: bytes, position: int) -> int:
+        position, column, reason = self._kernel.decode(data, position)
         if reason:
             raise Misfit(column, Reason(reason))
         self.rows, self.done = self._kernel.rows, self._kernel.done
+        return position
 
     def take(self) -> pa.RecordBatch:
+        """See `Decoder`."""
         rows, self.rows = self.rows, 0
-        arrays = []
+        arrays: list[pa.Array[Any]] = []
         for index, (field, buffers) in enumerate(zip(self._schema, self._kernel.take(), strict=True)):
-            array = pa.Array.from_buffers(field.type, rows, list(buffers))
+            array = pa.Array.from_buffers(field.type, rows, buffers)
             if pa.types.is_string(field.type):
                 _require_utf8(array, index)
             arrays.append(array)
         return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
 
 
-KERNEL_CODES = {kind: code for code, kind in enumerate(Kind)}
+KERNEL_CODES = {
+    Kind.BOOLEAN: 0,
+    Kind.INT: 1,
+    Kind.LONG: 2,
+    Kind.DECIMAL: 3,
+    Kind.FLOAT: 4,
+    Kind.DOUBLE: 5,
+    Kind.STRING: 6,
+    Kind.BINARY: 7,
+    Kind.DATE: 8,
+    Kind.TIMESTAMP: 9,
+    Kind.TIMESTAMPTZ: 9,
+}
 
 
 def header_length(data: bytes) -> int | None:
@@ -265,6 +245,8 @@ def _numeric(field: bytes, precision: int, scale: int) -> Decimal:
     count, weight, sign, _ = struct.unpack_from(">hhHH", field)
     if sign in (0xC000, 0xD000, 0xF000):
         raise Misfit(0, Reason.NOT_FINITE)
+    if sign not in (0, 0x4000) or len(field) != 8 + 2 * count:
+        raise Misfit(0, Reason.MALFORMED)
     number = 0
     for digit in struct.unpack_from(f">{count}H", field, 8):
         number = number * 10_000 + digit

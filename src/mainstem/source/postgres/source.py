@@ -13,10 +13,11 @@ from mainstem.errors import MainstemError, SourceRefused, SourceUnavailable, Usa
 from mainstem.schema import Database, Table
 from mainstem.source.port import Finding, SourceOptions
 from mainstem.source.postgres import session as sessions
-from mainstem.source.postgres.decode import Choice, Misfit, decoder_of, error_of
+from mainstem.source.postgres.decode import Choice, decoder_of
 from mainstem.source.postgres.diagnose import findings
 from mainstem.source.postgres.dialect import PostgresDialect, quote
 from mainstem.source.postgres.introspect import PARENTS, tables_of
+from mainstem.source.postgres.misfit import Misfit, error_of
 from mainstem.source.postgres.session import Session, mapped, statement
 from mainstem.source.postgres.types import wire
 from mainstem.source.postgres.url import Address, parse

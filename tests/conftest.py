@@ -1,0 +1,72 @@
+"""Fixtures that the rooms share: servers that start on first use, a shop that is built once."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from servers.mariadb import MariaDB
+from servers.postgres import Postgres
+from support import MODELS, make_project
+
+from mainstem.cli import console
+
+
+@pytest.fixture(scope="session")
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
+    """A MariaDB server of this test session."""
+    with MariaDB(tmp_path_factory.mktemp("mariadb")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server of this test session."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variable of the developer's own shell reaches a test, and no secret of one test the next."""
+    for name in ("MAINSTEM_PROJECT_DIR", "MAINSTEM_CRASH_AT", "MAINSTEM_DEBUG", "SHOP_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(console, "_redact", [])
+
+
+@pytest.fixture(scope="session")
+def shop_built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The drafted demo project; use `shop`."""
+    from mainstem.cli.commands.projects import make_project as draft_project
+    from mainstem.demo import build_shop
+
+    root = tmp_path_factory.mktemp("shop") / "project"
+    root.mkdir()
+    build_shop(root / "shop.db")
+    draft_project(root, f"sqlite:///{root / 'shop.db'}")
+    (root / ".env").write_text("SHOP_URL=sqlite:///shop.db\n")
+    return root
+
+
+@pytest.fixture
+def shop(shop_built: Path, tmp_path: Path) -> Path:
+    """A copy of the drafted demo project, nothing run yet."""
+    return shutil.copytree(shop_built, tmp_path / "shop")
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """A project of three small tables, a dimension and a fact, nothing run yet."""
+    return make_project(tmp_path / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, run once; not to be changed."""
+    from support import run
+
+    root = make_project(tmp_path_factory.mktemp("tiny") / "run", MODELS)
+    assert run(root).status == "published"
+    return root
