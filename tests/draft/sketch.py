@@ -15,7 +15,8 @@ import yaml
 from mainstem.schema import Column, Database, ForeignKey, Kind, Table, Type
 
 TYPES = {
-    "int": Type(Kind.INT), "num": Type(Kind.DECIMAL, 10, 2), "real": Type(Kind.FLOAT), "date": Type(Kind.DATE),
+    "int": Type(Kind.INT), "num": Type(Kind.DECIMAL, 10, 2), "real": Type(Kind.FLOAT),
+    "date": Type(Kind.DATE),
     "time": Type(Kind.TIMESTAMP), "bool": Type(Kind.BOOLEAN), "text": Type(Kind.STRING),
 }  # fmt: skip
 

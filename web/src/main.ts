@@ -29,15 +29,33 @@ function route(path: string): { open: Open; section: string } | null {
   return null;
 }
 
+let waiting: (() => void)[] = [];
+
+/** Writing the address takes the browser as long as the charts do: it waits for the painted frame. */
+function later(act: () => void): void {
+  waiting.push(act);
+  if (waiting.length > 1) return;
+  if (document.hidden) settle();
+  else requestAnimationFrame(() => setTimeout(settle));
+}
+
+function settle(): void {
+  const acts = waiting;
+  waiting = [];
+  for (const act of acts) act();
+}
+
 function pageFor(signal: AbortSignal, main: HTMLElement): Page {
   return {
     main,
     signal,
     title: (text) => (document.title = `${text} · mainstem`),
-    address: (url, step) => {
-      if (step === "push") history.pushState(null, "", url);
-      else history.replaceState(null, "", url);
-    },
+    address: (url, step) =>
+      later(() => {
+        if (signal.aborted) return;
+        if (step === "push") history.pushState(null, "", url);
+        else history.replaceState(null, "", url);
+      }),
     moved: (act) => (moved = act),
     reload: () => void open(true),
   };
@@ -77,6 +95,7 @@ function follow(event: MouseEvent): void {
   const link = (event.target as Element).closest("a");
   if (link === null || link.origin !== location.origin || link.target !== "" || link.hasAttribute("download") || link.hash !== "") return;
   event.preventDefault();
+  settle();
   if (link.pathname + link.search !== location.pathname + location.search) history.pushState(null, "", link.href);
   scrollTo(0, 0);
   void open(true).then(() => document.getElementById("main")!.focus({ preventScroll: true }));

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mainstem.draft import dims, lexicon, naming, words
 from mainstem.draft.columns import LEFT_OUT, Use
-from mainstem.draft.facts import THRESHOLD, Found
+from mainstem.draft.facts import Found
 from mainstem.draft.graph import Node
 from mainstem.draft.measures import measures_of
 from mainstem.draft.shapes import Shape
@@ -19,8 +19,8 @@ from mainstem.draft.star import (
     Path,
     SourceColumn,
     Star,
-    Verdict,
 )
+from mainstem.draft.verdicts import verdicts_of
 from mainstem.draft.walk import is_geo, works_here
 from mainstem.schema import Kind
 
@@ -43,7 +43,7 @@ def assemble(found: Found, plan: dims.Plan) -> Star:
     facts = tuple(_fact(found, plan, table, named, entities, names) for table in found.facts)
     bridges = tuple(_bridge(found, plan, table, named, entities, names) for table in plan.bridges)
     star = Star(found.graph.database.engine, facts, dimensions, bridges)
-    return Star(star.engine, facts, dimensions, bridges, _verdicts(found, plan, star))
+    return Star(star.engine, facts, dimensions, bridges, verdicts_of(found, plan, star))
 
 
 # --- dimensions -----------------------------------------------------------------------------------------
@@ -89,7 +89,8 @@ def _dimension(found: Found, plan: dims.Plan, base: str, entity: str, name: str)
     for item in gathered:
         why.append(f"{item.name} lists {item.to_class.target} by name: many-to-many, so no row is doubled; "
                    f"the bridge {item.bridge} keeps each pair.")  # fmt: skip
-    return Dimension(name, entity, base, node.key or (node.table.columns[0].name,), tuple(attributes), tuple(kept),
+    return Dimension(name, entity, base, node.key or (node.table.columns[0].name,), tuple(attributes),
+    tuple(kept),
                      gathered, tuple(dict.fromkeys(why)))  # fmt: skip
 
 
@@ -199,7 +200,8 @@ def _fact(
     attributes = _attributes(found, node, headers, taken)
     joined = tuple(path for path in plan.reached[table].joined)
     return Fact(
-        name, table, f"one row per {one.replace('_', ' ')}", key, joined, links, dates, degenerate, attributes, measures,
+        name, table, f"one row per {one.replace('_', ' ')}", key, joined, links, dates, degenerate,
+        attributes, measures,
         found.scores.get(table, 0.0), _fact_why(found, plan, table, measures),
     )  # fmt: skip
 
@@ -257,7 +259,7 @@ def _degenerate(found: Found, node: Node, plan: dims.Plan, taken: naming.Names) 
                 continue
             said = (
                 naming.column(source, column)
-                if not source.said_of[column] == ("id",)
+                if source.said_of[column] != ("id",)
                 else f"{naming.entity(source)}_id"
             )
             result.append(
@@ -292,7 +294,7 @@ def _dates(found: Found, node: Node, headers: tuple[Path, ...], taken: naming.Na
 
 
 def _lent(node: Node, found: Found) -> list[tuple[Path, Node]]:
-    """A row without any date takes the date of what it is part of: a race, a flight, the parent in its key."""
+    """A row without any date takes that of what it is part of: a race, a flight, the parent in its key."""
     lent: list[tuple[Path, Node]] = []
     for hop in node.links:
         target = found.graph[hop.target]
@@ -339,8 +341,10 @@ def _fact_why(found: Found, plan: dims.Plan, table: str, measures: tuple[object,
     for path in plan.reached[table].joined:
         target = path[-1].target
         if found.absorbed.get(target) == table:
-            why.append(f"{target} and {table} are one process: the grain is the line; keys, dates and status of {target} "
-                       "fold in, its amounts do not (they would repeat on every line).")  # fmt: skip
+            why.append(
+                f"{target} and {table} are one process: the grain is the line; keys, dates and status of "
+                f"{target} fold in, its amounts do not (they would repeat on every line)."
+            )
         elif target in _own_headers(found, table):
             why.append(
                 f"Keys, dates and status of {target} fold in; its amounts stay with its own fact "
@@ -355,7 +359,7 @@ def _fact_why(found: Found, plan: dims.Plan, table: str, measures: tuple[object,
     return tuple(dict.fromkeys(why))
 
 
-# --- bridges and verdicts -------------------------------------------------------------------------------
+# --- bridges -------------------------------------------------------------------------------
 
 
 def _bridge(
@@ -390,41 +394,3 @@ def _bridge(
         f"{naming.entity(found.graph[ends[0].target]).replace('_', ' ')}; never joined to a fact without it."
     ]
     return Bridge(name, table, tuple(links), attributes, (*plan.why[table], *why))
-
-
-def _verdicts(found: Found, plan: dims.Plan, star: Star) -> tuple[Verdict, ...]:
-    facts = {fact.table: fact.name for fact in star.facts}
-    dimensions = {dim.table: dim.name for dim in star.dimensions}
-    bridges = {bridge.table: bridge.name for bridge in star.bridges}
-    folded: dict[str, list[str]] = {}
-    for dim in star.dimensions:
-        for path in dim.folded:
-            folded.setdefault(path[-1].target, []).append(dim.name)
-    joined: dict[str, list[str]] = {}
-    for fact in star.facts:
-        for path in fact.joined:
-            joined.setdefault(path[-1].target, []).append(fact.name)
-    result = []
-    for name in found.graph.nodes:
-        became = facts.get(name) or dimensions.get(name) or bridges.get(name) or ""
-        if not became and name in folded:
-            became = "folded into " + ", ".join(dict.fromkeys(folded[name]))
-        if not became and name in joined:
-            became = "joined into " + ", ".join(dict.fromkeys(joined[name]))
-        score = found.scores.get(name)
-        near = ""
-        if name not in facts and name not in found.absorbed and score is not None and score >= THRESHOLD - 1:
-            near = f"near miss: fact score {score:.1f} of {THRESHOLD:.0f} ({', '.join(found.parts[name])})"
-        why = [w for w in (found.shape_why[name], *found.why[name], *plan.why[name]) if w]
-        result.append(
-            Verdict(
-                name, became or "left out", score, tuple(dict.fromkeys(why)) or (_default_why(became),), near
-            )
-        )
-    return tuple(result)
-
-
-def _default_why(became: str) -> str:
-    if became.startswith("dim_"):
-        return "A fact refers to it: a dimension."
-    return "No fact of this star refers to it." if not became else "To-one from the rows it folds into."

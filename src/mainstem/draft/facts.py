@@ -173,7 +173,7 @@ def _in_key(child: Node, hop: Hop) -> bool:
 
 
 def topology(graph: Graph) -> dict[str, float]:
-    """SAMSTAR's connection topology value: parents + .8 × their values (Song et al. 2007); cycles end at 0."""
+    """SAMSTAR's connection topology value: parents + .8 × their values (Song et al. 2007)."""
     known: dict[str, float] = {}
 
     def value(name: str, trail: frozenset[str]) -> float:

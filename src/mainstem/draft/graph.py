@@ -106,7 +106,7 @@ def _table_words(tables: list[Table]) -> dict[str, tuple[str, ...]]:
 
 
 def _audit_links(tables: list[Table]) -> frozenset[tuple[str, str]]:
-    """(column, target) pairs that more than half of the tables carry: who touched the row, not what it is about."""
+    """(column, target) pairs that more than half of the tables carry: who touched the row."""
     count: dict[tuple[str, str], int] = {}
     for table in tables:
         for key in table.foreign_keys:

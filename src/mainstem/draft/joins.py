@@ -75,5 +75,5 @@ class Joins:
 
 
 def key_text(joins: Joins, path: Path, key: tuple[str, ...]) -> str:
-    """The natural key as text; the parts of a composite key joined by a bar; NULL where the row is missing."""
+    """The natural key as text, a composite one joined by bars; NULL where the row is missing."""
     return " || '|' || ".join(f"cast({joins.column(path, column)} as varchar)" for column in key)

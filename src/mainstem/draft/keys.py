@@ -59,7 +59,7 @@ def with_key(table: Table, profile: Profile) -> Table:
 def foreign_keys(
     tables: list[Table], said: Mapping[str, tuple[str, ...]], profile: Profile
 ) -> dict[str, tuple[Hop, ...]]:
-    """Links by table that are not declared. One target a column, no pair of tables that point at each other."""
+    """Undeclared links by table. One target a column, no two tables that point at each other."""
     targets = [t for t in tables if len(t.primary_key) == 1]
     spoken = {t.name: words.meanings(said[t.name]) for t in targets}
     by_key: dict[tuple[str, ...], int] = {}

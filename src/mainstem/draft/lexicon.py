@@ -209,12 +209,15 @@ GENERAL = _set(
 )
 
 ABBREVIATIONS = {
-    "acct": "account", "addr": "address", "amt": "amount", "avg": "average", "bal": "balance", "cat": "category",
-    "cust": "customer", "dept": "department", "desc": "description", "descr": "description", "disc": "discount",
+    "acct": "account", "addr": "address", "amt": "amount", "avg": "average", "bal": "balance",
+    "cat": "category",
+    "cust": "customer", "dept": "department", "desc": "description", "descr": "description",
+    "disc": "discount",
     "dt": "date", "emp": "employee", "hist": "history", "inv": "invoice", "loc": "location", "lvl": "level",
     "mgr": "manager", "nbr": "number", "num": "number", "no": "number", "ord": "order", "org": "organization",
     "pct": "percent", "perc": "percent", "prod": "product", "pub": "publisher", "qty": "quantity",
-    "rep": "representative", "stor": "store", "sched": "schedule", "subcat": "subcategory", "supp": "supplier",
+    "rep": "representative", "stor": "store", "sched": "schedule", "subcat": "subcategory",
+    "supp": "supplier",
     "tel": "phone", "tot": "total", "trans": "transaction", "txn": "transaction", "trx": "transaction",
     "tx": "transaction", "usr": "user", "whse": "warehouse", "wh": "warehouse", "yr": "year", "mkt": "market",
     "pymt": "payment", "pmt": "payment", "hdr": "header", "dtl": "detail", "dtls": "detail", "ln": "line",

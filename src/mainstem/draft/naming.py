@@ -40,7 +40,7 @@ def line_entity(line: Node, header: Node) -> str:
 
 
 def role(hop: Hop, source: Node, target: Node) -> str:
-    """What the target is to the source, said by the foreign key's name; empty where that is the target itself.
+    """What the target is to the source, by the foreign key's name; empty where that is the target itself.
 
     `salesRepEmployeeNumber` → sales_rep; `customer_id` → ''; `departure_airport` → departure.
     """

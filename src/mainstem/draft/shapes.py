@@ -1,4 +1,4 @@
-"""Shapes of tables that are neither fact nor dimension by themselves. An ordered tuple of rules, first wins."""
+"""Shapes of tables that are neither fact nor dimension by themselves: ordered rules, the first wins."""
 
 from __future__ import annotations
 

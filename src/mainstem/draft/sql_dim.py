@@ -47,7 +47,7 @@ def _source(graph: Graph, table: str, attribute: SourceColumn) -> Column:
 
 
 def padded(engine: str, column: Column) -> bool:
-    """Whether blanks at the end of a text mean nothing in its source: MySQL's collations, fixed-width types."""
+    """Whether blanks at the end of a text mean nothing in its source: MySQL's collations, fixed widths."""
     if column.type.kind is not Kind.STRING:
         return False
     native = column.native.lower()
@@ -90,9 +90,7 @@ def _dimension_header(star: Star, dimension: Dimension, graph: Graph) -> dict[st
     said = dimension.entity.replace("_", " ")
     why = list(dimension.why)
     if any(padded(star.engine, _source(graph, dimension.table, a)) for a in dimension.attributes):
-        why.append(
-            "Text is cut of blanks at its end: the source takes 'Norway' and 'Norway  ' for one value, others do not."
-        )
+        why.append("Text is cut of blanks at its end: to the source 'Norway' and 'Norway  ' are one value.")
     columns: dict[str, Any] = {
         dimension.key_name: f"Key: the natural key as text; 'missing' is the unknown {said}."
     }
@@ -102,7 +100,7 @@ def _dimension_header(star: Star, dimension: Dimension, graph: Graph) -> dict[st
         columns[item.name] = f"{words.title(item.name)}, listed by name."
     return {
         "kind": "dimension",
-        "description": f"{words.title(dimension.name.removeprefix('dim_'))}, one row each, and one for the unknown.",
+        "description": f"{words.title(dimension.name.removeprefix('dim_'))}, one row each and an unknown.",
         "key": header.flow_list([dimension.key_name]),
         "columns": columns,
         "why": why,
@@ -138,7 +136,7 @@ def dates_file(star: Star, graph: Graph) -> DraftedFile | None:
         "key": header.flow_list(["date_key"]),
         "columns": columns,
         "why": ["In the roles " + ", ".join(roles) + ".",
-                "'not_yet': the source leaves the date empty until it happens; 'missing': it should be there and is not."],
+                "'not_yet': the source leaves the date empty until it happens; 'missing': it has none."],
     }  # fmt: skip
     return DraftedFile("models/dim_dates.sql", header.comment(document) + text)
 

@@ -17,7 +17,7 @@ DEPTH = 5
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """What a fact refers to. `joined` fold into it (headers, events, pass-throughs), `roots` are dimensions."""
+    """What a fact refers to. `joined` fold in (headers, events, pass-throughs), `roots` are dimensions."""
 
     joined: tuple[Path, ...]
     roots: tuple[Path, ...]
@@ -64,7 +64,7 @@ def _folds_in(found: Found, table: str) -> bool:
 
 
 def ancestors(found: Found, table: str, stop: frozenset[str]) -> Iterator[Path]:
-    """To-one paths from a dimension's table outward, nearest first; tables in `stop` end a path (and are given)."""
+    """To-one paths from a dimension's table outward, nearest first; those in `stop` end them."""
     level: list[Path] = [()]
     for _ in range(DEPTH):
         following = []

@@ -10,7 +10,8 @@ from functools import lru_cache
 from mainstem.draft import lexicon
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_SUFFIXES = ("date", "time", "key", "code", "name", "type", "status", "price", "cost", "amount", "total", "number",
+_SUFFIXES = ("date", "time", "key", "code", "name", "type", "status", "price", "cost", "amount",
+    "total", "number",
              "qty", "flag", "line", "level", "id", "no", "pct")  # fmt: skip
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*\Z")
 

@@ -175,10 +175,10 @@ def selected(column: Column) -> str:
 # since introspection arrives with another code. Text and bytes are told apart by their character set.
 _INTEGER_CODES = frozenset((1, 2, 3, 8, 9, 13))
 _CODES = {
-    Wire.BOOLEAN: frozenset((8,)),
+    Wire.BOOLEAN: _INTEGER_CODES,
     Wire.INT: _INTEGER_CODES,
     Wire.LONG: _INTEGER_CODES,
-    Wire.DECIMAL: frozenset((0, 8, 246)),
+    Wire.DECIMAL: frozenset((0, 3, 8, 246)),
     Wire.FLOAT: frozenset((5,)),
     Wire.DOUBLE: frozenset((5,)),
     Wire.DATE: frozenset((10, 14)),

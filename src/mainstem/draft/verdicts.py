@@ -1,0 +1,46 @@
+"""What became of every source table, and why: so that a draft can be argued with."""
+
+from __future__ import annotations
+
+from mainstem.draft import dims
+from mainstem.draft.facts import THRESHOLD, Found
+from mainstem.draft.star import Star, Verdict
+
+
+def verdicts_of(found: Found, plan: dims.Plan, star: Star) -> tuple[Verdict, ...]:
+    """One verdict for every source table, in the source's order."""
+    facts = {fact.table: fact.name for fact in star.facts}
+    dimensions = {dim.table: dim.name for dim in star.dimensions}
+    bridges = {bridge.table: bridge.name for bridge in star.bridges}
+    folded: dict[str, list[str]] = {}
+    for dim in star.dimensions:
+        for path in dim.folded:
+            folded.setdefault(path[-1].target, []).append(dim.name)
+    joined: dict[str, list[str]] = {}
+    for fact in star.facts:
+        for path in fact.joined:
+            joined.setdefault(path[-1].target, []).append(fact.name)
+    result = []
+    for name in found.graph.nodes:
+        became = facts.get(name) or dimensions.get(name) or bridges.get(name) or ""
+        if not became and name in folded:
+            became = "folded into " + ", ".join(dict.fromkeys(folded[name]))
+        if not became and name in joined:
+            became = "joined into " + ", ".join(dict.fromkeys(joined[name]))
+        score = found.scores.get(name)
+        near = ""
+        if name not in facts and name not in found.absorbed and score is not None and score >= THRESHOLD - 1:
+            near = f"near miss: fact score {score:.1f} of {THRESHOLD:.0f} ({', '.join(found.parts[name])})"
+        why = [w for w in (found.shape_why[name], *found.why[name], *plan.why[name]) if w]
+        result.append(
+            Verdict(
+                name, became or "left out", score, tuple(dict.fromkeys(why)) or (_default_why(became),), near
+            )
+        )
+    return tuple(result)
+
+
+def _default_why(became: str) -> str:
+    if became.startswith("dim_"):
+        return "A fact refers to it: a dimension."
+    return "No fact of this star refers to it." if not became else "To-one from the rows it folds into."
