@@ -163,3 +163,22 @@ def test_a_lost_environment_is_made_again(checkout: Path) -> None:
     plan = planned(checkout, "setup")
     assert "make-venv" in plan
     assert "--require-hashes" in plan
+
+
+def test_no_compiler_is_no_obstacle(tmp_path: Path) -> None:
+    """setup.py as it is, over a kernel of one line, with compilers that do not exist."""
+    shutil.copy(ROOT / "setup.py", tmp_path)
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "tiny.pyx").write_text("def one():\n    return 1\n")
+    (tmp_path / "src" / "tinier.pyx").write_text("# distutils: language = c++\ndef one():\n    return 1\n")
+    done = subprocess.run(
+        [sys.executable, "setup.py", "build_ext", "--inplace"],
+        cwd=tmp_path,
+        env={**os.environ, "CC": "no-such-cc", "CXX": "no-such-c++"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("failed") == 2
+    assert not list(tmp_path.rglob("*.so"))

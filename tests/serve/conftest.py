@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field, replace
+import shutil
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,21 +28,33 @@ class Published:
     """A project's state directory with releases; `current` is what its catalog would say."""
 
     state: Path
+    template: Path
     release: Release | None = None
     rebuilt: list[str] = field(default_factory=list)
 
     def publish(
         self, number: int = 1, run: str = shop.RUN, statements: str = shop.MARTS, **changes: Any
     ) -> Release:
-        build(self.state, shop.spec(run, **changes), shop.marts(statements))
+        if (run, statements, changes) == (shop.RUN, shop.MARTS, {}):
+            shutil.copytree(self.template / "serve", self.state / "serve", dirs_exist_ok=True)
+        else:
+            build(self.state, shop.spec(run, **changes), shop.marts(statements))
         published = datetime(2026, 11, 23, 12, 3, number, tzinfo=UTC)
         self.release = Release(f"r{number:04}", run, published, {})
         return self.release
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shop's served file, made once: tests copy it."""
+    state = shop.state(tmp_path_factory.mktemp("template"))
+    build(state, shop.spec(), shop.marts())
+    return state
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Published:
-    return Published(shop.state(tmp_path))
+def project(tmp_path: Path, template: Path) -> Published:
+    return Published(shop.state(tmp_path), template)
 
 
 @pytest.fixture
@@ -89,8 +102,3 @@ async def connect(config: ServerConfig) -> AsyncIterator[Connect]:
         yield client
     for one in clients:
         await one.aclose()
-
-
-@pytest.fixture
-def limits(config: ServerConfig) -> Iterator[Limits]:
-    yield replace(config.limits)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from decimal import Decimal as D
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -47,33 +47,35 @@ CASES: list[tuple[str, str, str, Any]] = [
     ("int(5) zerofill", "0", "long", 0),
     ("bigint", "-9223372036854775808", "long", -9223372036854775808),
     ("bigint", "9223372036854775807", "long", 9223372036854775807),
-    ("bigint unsigned", "18446744073709551615", "decimal(20,0)", D(18446744073709551615)),
-    ("bigint unsigned", "9223372036854775808", "decimal(20,0)", D(9223372036854775808)),
-    ("bigint(20) unsigned zerofill", "7", "decimal(20,0)", D(7)),
+    ("bigint unsigned", "18446744073709551615", "decimal(20,0)", Decimal(18446744073709551615)),
+    ("bigint unsigned", "9223372036854775808", "decimal(20,0)", Decimal(9223372036854775808)),
+    ("bigint(20) unsigned zerofill", "7", "decimal(20,0)", Decimal(7)),
     ("bit(1)", "b'1'", "boolean", True),
     ("bit(1)", "b'0'", "boolean", False),
     ("bit(1)", "NULL", "boolean", None),
     ("bit(2)", "b'11'", "long", 3),
     ("bit(8)", "b'10000001'", "long", 129),
     ("bit(63)", "9223372036854775807", "long", 9223372036854775807),
-    ("bit(64)", "18446744073709551615", "decimal(20,0)", D(18446744073709551615)),
-    ("bit(64)", "0", "decimal(20,0)", D(0)),
-    ("decimal(10,2)", "-0.50", "decimal(10,2)", D("-0.50")),
-    ("decimal(10,2)", "12345678.90", "decimal(10,2)", D("12345678.90")),
-    ("decimal(10,2)", "-0.001", "decimal(10,2)", D("0.00")),
-    ("decimal(2,2)", "0.07", "decimal(2,2)", D("0.07")),
-    ("decimal(5,0)", "-99999", "decimal(5,0)", D("-99999")),
-    ("decimal(18,4)", "-12345678901234.5678", "decimal(18,4)", D("-12345678901234.5678")),
-    ("decimal(30,15)", "123456789012345.123456789012345", "decimal(30,15)", D("123456789012345.123456789012345")),
+    ("bit(64)", "18446744073709551615", "decimal(20,0)", Decimal(18446744073709551615)),
+    ("bit(64)", "0", "decimal(20,0)", Decimal(0)),
+    ("decimal(10,2)", "-0.50", "decimal(10,2)", Decimal("-0.50")),
+    ("decimal(10,2)", "12345678.90", "decimal(10,2)", Decimal("12345678.90")),
+    ("decimal(10,2)", "-0.001", "decimal(10,2)", Decimal("0.00")),
+    ("decimal(2,2)", "0.07", "decimal(2,2)", Decimal("0.07")),
+    ("decimal(5,0)", "-99999", "decimal(5,0)", Decimal("-99999")),
+    ("decimal(18,4)", "-12345678901234.5678", "decimal(18,4)", Decimal("-12345678901234.5678")),
+    ("decimal(30,15)", "123456789012345.123456789012345", "decimal(30,15)",
+     Decimal("123456789012345.123456789012345")),
     ("decimal(38,20)", "-123456789012345678.00000000000000000001", "decimal(38,20)",
-     D("-123456789012345678.00000000000000000001")),
-    ("decimal(38,0)", NINES, "decimal(38,0)", D(NINES)),
-    ("decimal(38,0)", "-" + NINES, "decimal(38,0)", D("-" + NINES)),
-    ("decimal(38,38)", "0." + NINES, "decimal(38,38)", D("0." + NINES)),
+     Decimal("-123456789012345678.00000000000000000001")),
+    ("decimal(38,0)", NINES, "decimal(38,0)", Decimal(NINES)),
+    ("decimal(38,0)", "-" + NINES, "decimal(38,0)", Decimal("-" + NINES)),
+    ("decimal(38,38)", "0." + NINES, "decimal(38,38)", Decimal("0." + NINES)),
     ("decimal(39,0)", NINES + "9", "string", NINES + "9"),
-    ("decimal(65,30)", "-12345.000000000000000000000000000001", "string", "-12345.000000000000000000000000000001"),
+    ("decimal(65,30)", "-12345.000000000000000000000000000001", "string",
+     "-12345.000000000000000000000000000001"),
     ("decimal(65,0)", "9" * 65, "string", "9" * 65),
-    ("decimal(10,2) zerofill", "5.5", "decimal(10,2)", D("5.50")),
+    ("decimal(10,2) zerofill", "5.5", "decimal(10,2)", Decimal("5.50")),
     ("decimal(50,2) zerofill", "5.5", "string", "5.50"),
     ("float", "16777215", "float", 16777215.0),
     ("float", "3.1415927", "float", 3.1415927410125732),
@@ -269,7 +271,7 @@ def oracle(declaration: str, value: Any) -> tuple[str, str]:
     if isinstance(value, str) and word not in ("decimal", "uuid", "inet4", "inet6"):
         return "HEX(CONVERT(v USING utf8mb4))", value.encode().hex().upper()
     if isinstance(value, float):
-        exact = f"{D(value):f}"
+        exact = f"{Decimal(value):f}"
         return "v - CAST('" + exact[:400] + "' AS DOUBLE)", "0"
     return ("v" if isinstance(value, date) or word in ("uuid", "inet4", "inet6") else "v + 0"), f"{value}"
 

@@ -281,7 +281,8 @@ def test_refused(values: Values, index: int, decoder: Choice) -> None:
         assert snapshot.select("SELECT 1") == [(1,)]  # the view is still there
     assert str(caught.value.where) == f"r{index}.v"
     assert f"tables.r{index}.columns.v.out_of_range: text" in caught.value.hint
-    assert REFUSED[index][1].strip("'")[:9] not in str(caught.value).replace("infinity,", "")
+    literal = REFUSED[index][1].strip("'")
+    assert not literal[-1].isdigit() or literal not in str(caught.value)
 
 
 @pytest.fixture(scope="module")

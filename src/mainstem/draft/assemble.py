@@ -222,7 +222,7 @@ def _links(
         )
         said = naming.role(telling, found.graph[telling.table], found.graph[telling.target])
         entity = entities[base]
-        person = works_here(found, telling) and said and len(path) > 1
+        person = works_here(found, telling) and said and said.rpartition("_")[2] not in ("by", "to", "for")
         if said and (times[base] > 1 or person):
             keyed = said if person or said.endswith(entity) else f"{said}_{entity}"
         else:

@@ -45,9 +45,9 @@ def mysql_double_text(
 ) -> pa.Array[Any]:
     """Each double as MySQL and MariaDB print `CAST(x + 0e0 AS CHAR)`; null for null. Floats are widened.
 
-    The shortest digits that read back as x; an exponent only outside 1e-15 … 1e15 (and there not
-    if there are digits after the point: 1000000000000000.1), written `1.5e-20` (my_gcvt in the servers' strings/dtoa.c). The servers hold no infinity and no NaN; those become inf,
-    -inf and nan, which no server prints.
+    The shortest digits that read back as x. An exponent, written `1.5e-20`, only outside 1e-15 … 1e15, and
+    above that only if no digit is left after the point: 1000000000000000.1 (my_gcvt in the servers'
+    strings/dtoa.c). The servers hold no infinity and no NaN; those become inf, -inf and nan.
     """
     if isinstance(array, pa.ChunkedArray):
         parts = [mysql_double_text(chunk, compiled=compiled) for chunk in array.chunks]

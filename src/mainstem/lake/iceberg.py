@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -65,6 +66,20 @@ PROPERTIES = {
 }
 
 
+# What pyiceberg raises on bytes that are no Avro or no table metadata.
+_DAMAGED = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    SystemError,
+    TypeError,
+    ValueError,
+    zlib.error,
+)
+
+
 class Prepared:
     """A commit that stands on the disk, complete, and that nothing refers to yet."""
 
@@ -84,9 +99,11 @@ def prepare(staged: Staged, summary: Mapping[str, str], keep: Iterable[int]) -> 
             return _prepare(io, staged, summary, set(keep))
     except BaseException as error:
         storage.remove(io.written)
-        if isinstance(error, (ValueError, KeyError, EOFError)):
+        if isinstance(error, _DAMAGED):
             raise LakeUnavailable(
-                "the table's metadata in the lake is damaged", where=Where(table=str(staged.name))
+                "the table's metadata in the lake is damaged: its present version cannot be replaced",
+                where=Where(table=str(staged.name)),
+                hint="restore the table's metadata folder from a backup, or drop the table and load it again",
             ) from error
         raise
 

@@ -142,6 +142,7 @@ class _Writer:
             self._close(self.open)
         crash.point("stage.written")
         for path in self.paths:
+            path.chmod(0o400)  # nobody writes it again
             storage.sync(path)
         if self.paths:
             storage.sync(self.folder)

@@ -50,7 +50,7 @@ class TargetConfig(_Strict):
     """Where models run. `memory` and `threads` bound the embedded engine (`4GB`, 2)."""
 
     engine: Literal["duckdb"] = "duckdb"
-    memory: str = ""
+    memory: str = Field(default="", pattern=r"^\s*(\d+(\.\d+)?\s*[KMGTkmgt]?[Ii]?[Bb]\s*)?$")
     threads: int = Field(default=0, ge=0, le=1024)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 
 class _Strict(BaseModel):
@@ -43,6 +43,13 @@ class ColumnSpec(_Strict):
     references: str = ""
     label: str = ""
 
+    @field_validator("references")
+    @classmethod
+    def _two_names(cls, value: str) -> str:
+        if value and not all(value.rpartition(".")[::2]):
+            raise ValueError("write it as MODEL.COLUMN: dim_customers.customer_key")
+        return value
+
 
 def _column(value: Any) -> Any:
     return {"description": value} if isinstance(value, str) else ({} if value is None else value)
@@ -72,6 +79,12 @@ class Check(_Strict):
     accepted_values: dict[str, list[Any]] = Field(default_factory=dict)
     sql: str = ""  # a SELECT that returns the offending rows: none is well
     severity: Severity = Severity.ERROR
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Check:
+        if sum(map(bool, (self.not_null, self.unique, self.accepted_values, self.sql))) != 1:
+            raise ValueError("a check has exactly one of not_null, unique, accepted_values, sql")
+        return self
 
 
 class Header(_Strict):

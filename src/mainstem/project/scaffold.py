@@ -9,11 +9,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 from mainstem.errors import UsageError
 from mainstem.project.load import FILE, STATE
-from mainstem.project.secrets import variable_name
+from mainstem.project.secrets import masked, variable_name
 
 _RECORD = "drafted.json"
 
@@ -43,8 +42,8 @@ def write_project(root: Path, scaffold: Scaffold) -> Written:
     """Write the files that are missing or still as they were drafted before. UsageError if the directory
     cannot be written."""
     variable = variable_name(scaffold.name)
-    password = urlsplit(scaffold.url).password
-    shown = _without_password(scaffold.url)
+    shown = masked(scaffold.url)
+    secret = shown != scaffold.url
     files = {
         FILE: _config(scaffold.name, variable),
         "requirements.yml": _REQUIREMENTS,
@@ -58,11 +57,11 @@ def write_project(root: Path, scaffold: Scaffold) -> Written:
         kept: list[str] = []
         for path, text in files.items():
             (written if _write(root / path, text, drafted.get(path)) else kept).append(path)
-        _env(root / ".env", variable, shown, secret=bool(password))
+        _env(root / ".env", variable, shown, secret=secret)
         _remember(root, {**drafted, **{path: _digest(files[path]) for path in written}})
     except OSError as error:
         raise UsageError(f"{root} cannot be written: {error.strerror}") from None
-    return Written(tuple(written), tuple(kept), variable, bool(password), shown)
+    return Written(tuple(written), tuple(kept), variable, secret, shown)
 
 
 def _digest(text: str) -> str:
@@ -98,25 +97,18 @@ def _remember(root: Path, digests: Mapping[str, str]) -> None:
 
 def _env(path: Path, variable: str, url: str, *, secret: bool) -> None:
     """A `.env` that names the variable. A URL with a password is left for the user to fill in."""
-    if path.exists() and re.search(
-        rf"^\s*(export\s+)?{variable}\s*=", path.read_text(encoding="utf-8"), re.M
-    ):
+    present = path.read_text(encoding="utf-8") if path.exists() else ""
+    if re.search(rf"^\s*(export\s+)?{variable}\s*=", present, re.M):
         return
     line = f"# {variable}={url}\n" if secret else f"{variable}={url}\n"
+    if present and not present.endswith("\n"):
+        line = f"\n{line}"
     with open(path, "a", encoding="utf-8", opener=_private) as file:
         file.write(line)
 
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    if not parts.password:
-        return url
-    user, _, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}:PASSWORD@{host}"))
 
 
 def _config(name: str, variable: str) -> str:

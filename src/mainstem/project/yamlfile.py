@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -110,21 +111,25 @@ def _fields_at(model: type[BaseModel], path: _Path) -> list[str]:
     """The field names that are allowed at a path, as far as the annotations tell."""
     current: Any = model
     for part in path:
-        if isinstance(current, type) and issubclass(current, BaseModel):
+        current = _unwrapped(current)
+        if _is_model(current):
             field = current.model_fields.get(str(part))
             current = field.annotation if field else None
-        current = _inner(current)
-    if isinstance(current, type) and issubclass(current, BaseModel):
-        return list(current.model_fields)
-    return []
+        else:
+            # A key of a dict or an index of a list: go on with what stands there.
+            current = (get_args(current) or (None,))[-1]
+    current = _unwrapped(current)
+    return list(current.model_fields) if _is_model(current) else []
 
 
-def _inner(annotation: Any) -> Any:
-    """The model inside `X | None`, `list[X]`, `dict[str, X]` or an annotated one, if there is one."""
-    pending = [annotation]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, type) and issubclass(item, BaseModel):
-            return item
-        pending.extend(getattr(item, "__args__", ()))
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _unwrapped(annotation: Any) -> Any:
+    """The model inside `X | None` or `Annotated[X, …]`; anything else as it is."""
+    if get_origin(annotation) is Annotated:
+        return _unwrapped(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return next((arg for arg in get_args(annotation) if _is_model(arg)), None)
     return annotation

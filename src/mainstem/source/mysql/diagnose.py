@@ -29,6 +29,7 @@ _WRITING = frozenset(
         *("BINLOG ADMIN", "READ_ONLY ADMIN", "SET USER", "REPLICATION SLAVE ADMIN", "BINLOG REPLAY"),
     )
 )
+_LOCAL = ("localhost", "127.0.0.1", "::1")
 _GRANT = re.compile(r"GRANT (?P<what>.+?) ON (?P<on>.+?) TO ", re.DOTALL)
 _OLDEST = {"mariadb": (10, 5), "mysql": (8, 0)}
 
@@ -68,10 +69,9 @@ def _version(session: Session) -> Finding:
 
 def _encryption(session: Session) -> Iterator[Finding]:
     cipher = session.rows("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
-    local = session.connection.host_info == "Localhost via UNIX socket"
     if cipher and cipher[0][1]:
         yield Finding("ok", "encryption", "the connection is encrypted")
-    elif not local and session.connection.host not in ("localhost", "127.0.0.1", "::1"):
+    elif not session.address.unix_socket and session.address.host not in _LOCAL:
         hint = "ssl_mode=verify_identity in the URL"
         yield Finding("warning", "encryption", "rows travel the network in plain text", hint)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from mainstem.source.mysql.failures import translate
 _NO_LIMIT = 18446744073709551615  # sql_select_limit's largest: no limit
 _DAY = 86400  # seconds
 _PACKET_OVERFLOW = 1301  # ER_WARN_ALLOWED_PACKET_OVERFLOWED: a function gave NULL instead of a long text
+
+_UNREACHABLE = "check host, port (or unix_socket) in the URL, and that the server runs"
 
 Rows = list[tuple[Any, ...]]
 
@@ -45,6 +48,7 @@ class Session:
 
     def __init__(self, address: Address, timeout: float) -> None:
         """Connect. `timeout`: seconds without any byte after which a read or write is given up."""
+        self.address = address
         try:
             self.connection: Any = _Connection(
                 host=address.host,
@@ -60,8 +64,11 @@ class Session:
                 read_timeout=timeout,
                 write_timeout=timeout,
                 program_name="mainstem",
+                defer_connect=True,
                 **_tls(address),
             )
+            self.connection._secure = bool(address.unix_socket)  # allows a password in clear, for PAM
+            self.connection.connect(_socket(address))
         except (pymysql.MySQLError, OSError, RuntimeError) as error:
             raise translate(error) from None
         self.version = str(self.connection.get_server_info()).removeprefix("5.5.5-")  # MariaDB < 11.0
@@ -177,6 +184,26 @@ class Session:
             raise SourceRefused(f"the server did not keep the session's settings: {', '.join(wrong)}")
         if self.connection.server_status & SERVER_STATUS.SERVER_STATUS_NO_BACKSLASH_ESCAPES:
             raise SourceRefused("the server did not keep the session's sql_mode")
+
+
+def _socket(address: Address) -> socket.socket:
+    """A connected socket. PyMySQL's own way would leave one open behind a failure."""
+    if not address.unix_socket:
+        try:
+            opened = socket.create_connection((address.host, address.port), address.connect_timeout)
+        except OSError:
+            raise SourceUnavailable("the server cannot be reached", hint=_UNREACHABLE) from None
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return opened
+    opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        opened.settimeout(address.connect_timeout)
+        opened.connect(address.unix_socket)
+    except OSError:
+        opened.close()
+        raise SourceUnavailable("the server cannot be reached", hint=_UNREACHABLE) from None
+    return opened
 
 
 def _tls(address: Address) -> dict[str, Any]:

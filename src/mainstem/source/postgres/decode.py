@@ -18,6 +18,7 @@ from mainstem.arrow import arrow_type, schema_of
 from mainstem.errors import UsageError
 from mainstem.schema import Column, Kind, Table
 from mainstem.source.postgres.misfit import Misfit, Reason
+from mainstem.source.postgres.types import is_padded
 
 try:
     from mainstem.source._kernel import pgcopy
@@ -163,7 +164,7 @@ class CompiledDecoder(_Stream):
         self._schema = schema_of(table.columns)
         self._kernel = pgcopy.Kernel(
             [
-                (KERNEL_CODES[column.type.kind], column.type.precision, column.type.scale, column.nullable)
+                (_kernel_code(column), column.type.precision, column.type.scale, column.nullable)
                 for column in table.columns
             ]
         )
@@ -187,6 +188,11 @@ class CompiledDecoder(_Stream):
         return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
 
 
+def _kernel_code(column: Column) -> int:
+    return PADDED_CODE if is_padded(column) else KERNEL_CODES[column.type.kind]
+
+
+PADDED_CODE = 10
 KERNEL_CODES = {
     Kind.BOOLEAN: 0,
     Kind.INT: 1,
@@ -234,6 +240,8 @@ def _decoder_of(column: Column) -> Callable[[bytes], Any]:
     if column.type.kind is Kind.DECIMAL:
         precision, scale = column.type.precision, column.type.scale
         return lambda field: _numeric(field, precision, scale)
+    if is_padded(column):
+        return lambda field: field.rstrip(b" ").decode("utf-8")
     return _DECODERS[column.type.kind]
 
 

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
-from psycopg import errors, pq
+from psycopg import pq
 
 from mainstem.errors import MainstemError, SourceRefused, SourceUnavailable, UsageError, Where
 from mainstem.schema import Database, Table
 from mainstem.source.port import Finding, SourceOptions
 from mainstem.source.postgres import session as sessions
+from mainstem.source.postgres.copying import copied, drain
 from mainstem.source.postgres.decode import Choice, decoder_of
 from mainstem.source.postgres.diagnose import findings
 from mainstem.source.postgres.dialect import PostgresDialect, quote
@@ -22,7 +23,7 @@ from mainstem.source.postgres.session import Session, mapped, statement
 from mainstem.source.postgres.types import wire
 from mainstem.source.postgres.url import Address, parse
 
-_CHUNK = 1 << 20  # bytes handed to the decoder at once
+_MAX_BATCH = 1 << 30  # bytes: a batch's texts must fit 32-bit offsets, with one more piece on top
 _POSITION = """
 SELECT pg_current_snapshot()::text, pg_is_in_recovery(),
   (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END)::text
@@ -63,10 +64,10 @@ class PostgresSnapshot:
             decoder = decoder_of(table, self._choice)
             size = 0
             try:
-                for chunk in _copied(self._session, sql):
+                for chunk in copied(self._session, sql):
                     decoder.feed(chunk)
                     size += len(chunk)
-                    if size >= batch_bytes and decoder.rows:
+                    if size >= min(batch_bytes, _MAX_BATCH) and decoder.rows:
                         yield decoder.take()
                         size = 0
                 if not decoder.done:
@@ -104,7 +105,7 @@ class PostgresSnapshot:
             with mapped(self._address):
                 if session.pgconn.transaction_status == pq.TransactionStatus.ACTIVE:
                     sessions.cancel(session)
-                    _drain(session)
+                    drain(session)
                 session.execute("ROLLBACK TO SAVEPOINT mainstem")
         except MainstemError:
             session.pgconn.finish()  # the first error is the one to tell
@@ -231,67 +232,3 @@ def _position(session: Session) -> dict[str, str]:
         ((system, timeline),) = statement(session, _CONTROL)
         position |= {"system_identifier": system, "timeline": timeline}
     return position
-
-
-def _copied(session: Session, sql: str) -> Iterator[bytes]:
-    """The stream of a COPY … TO STDOUT in pieces of about a megabyte.
-
-    Rows are fetched through libpq's own call: psycopg's cursor costs more than the server's work.
-    """
-    connection = session.pgconn
-    on_silence, session.on_silence = session.on_silence, None  # rows must come: silence ends the read
-    try:
-        connection.send_query(sql.encode())
-        _expect(session, pq.ExecStatus.COPY_OUT)
-        parts: list[memoryview] = []
-        size = 0
-        fetch = connection.get_copy_data
-        while True:
-            count, part = fetch(1)
-            if count > 0:
-                parts.append(part)
-                size += count
-                if size >= _CHUNK:
-                    yield b"".join(parts)
-                    parts, size = [], 0
-            elif count == 0:
-                session.wait_readable()
-                connection.consume_input()
-            else:
-                break
-        if parts:
-            yield b"".join(parts)
-        _expect(session, pq.ExecStatus.COMMAND_OK)
-        while _result(session) is not None:
-            pass
-    finally:
-        session.on_silence = on_silence
-
-
-def _result(session: Session) -> pq.abc.PGresult | None:
-    connection = session.pgconn
-    while connection.is_busy():
-        session.wait_readable()
-        connection.consume_input()
-    return connection.get_result()
-
-
-def _expect(session: Session, status: pq.ExecStatus) -> None:
-    """Take the next result, which must have that status; raise the server's error otherwise."""
-    result = _result(session)
-    if result is not None and result.status == status:
-        return
-    if result is None or result.status != pq.ExecStatus.FATAL_ERROR:
-        raise errors.InternalError("unexpected result")
-    raise errors.error_from_result(result, encoding="utf-8")
-
-
-def _drain(session: Session) -> None:
-    """Throw away what a broken-off statement still sends."""
-    connection = session.pgconn
-    while (result := _result(session)) is not None:
-        if result.status == pq.ExecStatus.COPY_OUT:
-            while (count := connection.get_copy_data(1)[0]) >= 0:
-                if count == 0:
-                    session.wait_readable()
-                    connection.consume_input()

@@ -6,6 +6,8 @@ arrives as the server's own text.
 
 from __future__ import annotations
 
+import re
+
 from mainstem.schema import Column, Kind, Type
 
 _PLAIN = {
@@ -68,6 +70,12 @@ def is_time(column: Column) -> bool:
     return column.type.kind is Kind.LONG and column.native.startswith("time")
 
 
+def is_padded(column: Column) -> bool:
+    """Is it a char(n)? It travels with its blanks, which the decoders take off: the server's own cast to
+    text does the same, for a tenth of the time of a read."""
+    return column.type.kind is Kind.STRING and bool(re.fullmatch(r"character(\(\d+\))?|bpchar", column.native))
+
+
 def wire(column: Column, quoted: str) -> str:
     """The column as COPY selects it: cast to the one type whose binary form the decoders know."""
-    return quoted if is_time(column) else f"{quoted}::{_WIRE[column.type.kind]}"
+    return quoted if is_time(column) or is_padded(column) else f"{quoted}::{_WIRE[column.type.kind]}"

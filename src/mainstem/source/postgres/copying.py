@@ -1,0 +1,139 @@
+"""The stream of a COPY … TO STDOUT, in pieces of about a megabyte.
+
+The server sends a message a row; a Python call for each would cost more than the server's own work. So
+libpq's PQgetCopyData is called from the kernel, at the address that psycopg's own module is linked
+with; where that address cannot be found, psycopg's wrapper is called instead.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Iterator
+from typing import Protocol
+
+from psycopg import errors, pq
+from psycopg.pq.abc import PGconn, PGresult
+
+from mainstem.source.postgres.session import Session
+
+try:
+    from mainstem.source._kernel import pgcopy
+except ImportError:  # no compiler when it was installed
+    pgcopy = None  # type: ignore[assignment]
+
+CHUNK = 1 << 20  # bytes handed over at once
+END = -1
+FAILED = -2
+
+
+class _Fetcher(Protocol):
+    def fetch(self) -> int:
+        """Collect what libpq has: 0 if the socket must be read first, END, FAILED, 1 for a full piece."""
+
+    def take(self) -> bytes:
+        """What has come together since the last time."""
+
+
+class PlainFetcher:
+    """The same through psycopg's wrapper."""
+
+    def __init__(self, connection: PGconn) -> None:
+        self._get = connection.get_copy_data
+        self._parts: list[memoryview] = []
+
+    def fetch(self) -> int:
+        """See `_Fetcher`."""
+        size = 0
+        while size < CHUNK:
+            count, part = self._get(1)
+            if count <= 0:
+                return count
+            self._parts.append(part)
+            size += count
+        return 1
+
+    def take(self) -> bytes:
+        """See `_Fetcher`."""
+        taken = b"".join(self._parts)
+        self._parts = []
+        return taken
+
+
+def fetcher_of(connection: PGconn) -> _Fetcher:
+    """The compiled fetcher if there is one, else the plain one."""
+    addresses = _addresses()
+    pointer: int | None = getattr(connection, "pgconn_ptr", None)
+    if pgcopy is None or addresses is None or pointer is None:
+        return PlainFetcher(connection)
+    return pgcopy.Fetcher(pointer, *addresses, CHUNK)
+
+
+def _addresses() -> tuple[int, int] | None:
+    """Where PQgetCopyData and PQfreemem are, in the libpq that psycopg itself is linked with."""
+    module = sys.modules.get(pq.PGconn.__module__)
+    path = getattr(module, "__file__", None)
+    if pq.__impl__ == "python" or path is None:
+        return None
+    try:
+        library = ctypes.CDLL(path)
+        functions = (library.PQgetCopyData, library.PQfreemem)
+    except (OSError, AttributeError):  # linked statically, symbols hidden
+        return None
+    first, second = (ctypes.cast(function, ctypes.c_void_p).value or 0 for function in functions)
+    return (first, second) if first and second else None
+
+
+def copied(session: Session, sql: str) -> Iterator[bytes]:
+    """Run the COPY and give its stream. Raises psycopg's errors; SourceUnavailable if no byte comes."""
+    connection = session.pgconn
+    on_silence, session.on_silence = session.on_silence, None  # rows must come: silence ends the read
+    try:
+        connection.send_query(sql.encode())
+        _expect(session, pq.ExecStatus.COPY_OUT)
+        fetcher = fetcher_of(connection)
+        while (state := fetcher.fetch()) not in (END, FAILED):
+            if state == 0:
+                session.wait_readable()
+                connection.consume_input()
+            else:
+                yield fetcher.take()
+        if state == FAILED:
+            raise errors.OperationalError("the stream broke off")
+        if rest := fetcher.take():
+            yield rest
+        _expect(session, pq.ExecStatus.COMMAND_OK)
+        while _result(session) is not None:
+            pass
+    finally:
+        session.on_silence = on_silence
+
+
+def drain(session: Session) -> None:
+    """Throw away what a broken-off statement still sends."""
+    while (result := _result(session)) is not None:
+        if result.status == pq.ExecStatus.COPY_OUT:
+            fetcher = fetcher_of(session.pgconn)
+            while (state := fetcher.fetch()) not in (END, FAILED):
+                fetcher.take()
+                if state == 0:
+                    session.wait_readable()
+                    session.pgconn.consume_input()
+
+
+def _result(session: Session) -> PGresult | None:
+    connection = session.pgconn
+    while connection.is_busy():
+        session.wait_readable()
+        connection.consume_input()
+    return connection.get_result()
+
+
+def _expect(session: Session, status: pq.ExecStatus) -> None:
+    """Take the next result, which must have that status; raise the server's error otherwise."""
+    result = _result(session)
+    if result is not None and result.status == status:
+        return
+    if result is None or result.status != pq.ExecStatus.FATAL_ERROR:
+        raise errors.InternalError("unexpected result")
+    raise errors.error_from_result(result)

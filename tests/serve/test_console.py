@@ -1,0 +1,158 @@
+"""The SQL prompt cannot write, cannot leave the file, cannot take the machine."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import duckdb
+import duckdb_extension_avro
+import pytest
+
+from mainstem.errors import UsageError
+from mainstem.serve.bundle import find
+from mainstem.serve.config import Limits
+from mainstem.serve.console import SqlRequest, answer
+from mainstem.serve.served import open_protected
+
+from . import shop
+from .attempts import ATTEMPTS, SEVERAL
+
+LIMITS = Limits(memory="200MB", threads=2)
+
+Fill = Callable[[str], str]
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Fill:
+    """Files of the machine within reach of the process; the result writes an attempt's places out."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (tmp_path / "secret.csv").write_text("7,canary\n")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "secret.csv")
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "schema.sql").write_text("create table imported (x integer);")
+    (tmp_path / "export" / "load.sql").write_text("")
+    other = duckdb.connect(str(tmp_path / "other.db"))
+    other.execute(f"create table t as select 1 as x; copy t to '{tmp_path}/t.parquet'")
+    other.close()
+    extension = next(Path(duckdb_extension_avro.__file__).parent.rglob("avro.duckdb_extension"))
+    places = {
+        "secret": "secret.csv",
+        "other": "other.db",
+        "parquet": "t.parquet",
+        "export": "export",
+        "out": "out",
+    }
+    filled = {name: str(tmp_path / file) for name, file in places.items()} | {"extension": str(extension)}
+    return lambda sql: sql.format(**filled)
+
+
+@pytest.fixture
+def file(template: Path, tmp_path: Path) -> Path:
+    there = find(template, shop.RUN)
+    assert there is not None
+    return Path(shutil.copy(there, tmp_path / "served.duckdb"))
+
+
+@pytest.fixture
+def protected(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    con = open_protected(file, LIMITS)
+    yield con
+    con.close()
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_there_are_enough_attempts() -> None:
+    assert len(set(ATTEMPTS)) == len(ATTEMPTS) >= 90
+
+
+@pytest.mark.parametrize("sql", ATTEMPTS)
+def test_control_without_protections_the_attempt_succeeds(file: Path, machine: Fill, sql: str) -> None:
+    con = duckdb.connect(
+        str(file), config={"allow_unsigned_extensions": "true", "home_directory": str(file.parent)}
+    )
+    try:
+        con.execute(f"set secret_directory = '{file.parent}/secrets'")
+        con.execute(machine(sql)).fetchall()
+    finally:
+        con.close()
+
+
+def test_the_file_as_it_is_opened_refuses_every_attempt(
+    file: Path, tmp_path: Path, protected: duckdb.DuckDBPyConnection, machine: Fill
+) -> None:
+    """Without the console in front: it is the open file that protects, not the reading of statements."""
+    before = digest(file)
+    passed = []
+    for sql in ATTEMPTS:
+        cursor = protected.cursor()
+        try:
+            cursor.execute(machine(sql)).fetchall()
+            passed.append(sql)
+        except duckdb.Error:
+            pass
+        finally:
+            cursor.close()
+    assert passed == []
+    assert digest(file) == before
+    assert list((tmp_path / "out").iterdir()) == []
+    counted = protected.execute("select count(*), sum(amount) from fact_orders").fetchone()
+    assert counted is not None
+    assert (counted[0], str(counted[1])) == (400, "25605.30")
+
+
+@pytest.mark.parametrize("sql", [*ATTEMPTS, *SEVERAL])
+def test_the_prompt_refuses_in_words(protected: duckdb.DuckDBPyConnection, machine: Fill, sql: str) -> None:
+    cursor = protected.cursor()
+    with pytest.raises(UsageError) as refused:
+        answer(cursor, SqlRequest(sql=machine(sql)), LIMITS)
+    assert refused.value.message
+    assert "canary" not in str(refused.value)
+
+
+def test_what_one_leaves_behind_the_next_does_not_see(protected: duckdb.DuckDBPyConnection) -> None:
+    first, second = protected.cursor(), protected.cursor()
+    first.execute("create temp table z as select 1")
+    with pytest.raises(UsageError, match="does not exist"):
+        answer(second, SqlRequest(sql="from z"), LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("select * from fact_order", "Did you mean"),
+        ("select revenu from fact_orders", "not found in FROM clause"),
+        ("selec 1", "syntax error"),
+        ("select 'abc", "unterminated"),
+        ("select 1 \0", "NUL"),
+        ("select cast('a' as integer)", "Could not convert"),
+        ("select 9223372036854775807 + 1::bigint", "Overflow"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(protected: duckdb.DuckDBPyConnection, sql: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said) as refused:
+        answer(protected.cursor(), SqlRequest(sql=sql), LIMITS)
+    assert "\n" not in refused.value.message
+    assert "Traceback" not in refused.value.message
+
+
+def test_memory_has_a_bound(protected: duckdb.DuckDBPyConnection) -> None:
+    hungry = "select count(distinct hash(range)) from range(100_000_000)"
+    with pytest.raises(UsageError, match="200MB of memory"):
+        answer(protected.cursor(), SqlRequest(sql=hungry), LIMITS)
+    assert b'"1"' in answer(protected.cursor(), SqlRequest(sql="select 1::bigint"), LIMITS)
+
+
+def test_an_answer_has_a_bound(protected: duckdb.DuckDBPyConnection) -> None:
+    small = Limits(memory="200MB", bytes=10_000, rows=5000)
+    wide = answer(protected.cursor(), SqlRequest(sql="select repeat('x', 1000) from range(1000)"), small)
+    assert b'"truncated": true' in wide
+    assert len(wide) < 20_000
+    many = answer(protected.cursor(), SqlRequest(sql="from range(1_000_000)", limit=10**9), Limits(rows=50))
+    assert many.count(b"[") == 52
