@@ -20,10 +20,11 @@ def extension(source: Path) -> Extension:
     return Extension(name, [source.as_posix()], extra_compile_args=flags, optional=True)
 
 
-setup(
-    ext_modules=cythonize(
-        [extension(source) for source in sorted(SOURCES.rglob("*.pyx"))],
-        build_dir="build/cython",
-        language_level=3,
-    )
+kernels = cythonize(
+    [extension(source) for source in sorted(SOURCES.rglob("*.pyx"))],
+    build_dir="build/cython",
+    language_level=3,
 )
+for kernel in kernels:
+    kernel.optional = True  # cythonize makes new extensions and drops this
+setup(ext_modules=kernels)

@@ -18,9 +18,9 @@ from playwright.sync_api import Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from web import cubes  # noqa: E402
-from web.browser import open_chromium  # noqa: E402
-from web.world import Site  # noqa: E402
+from web import cubes
+from web.browser import open_chromium
+from web.world import Site
 
 DAYS, COUNTRIES, LINES = 1774, 21, 7
 MEASURE = """async (count) => {
@@ -50,7 +50,9 @@ def big() -> bytes:
     random.seed(3)
     count = DAYS * COUNTRIES * LINES
     arrays = cubes.Arrays()
-    codes = [(day, country, line) for day in range(DAYS) for country in range(COUNTRIES) for line in range(LINES)]
+    codes = [
+        (day, country, line) for day in range(DAYS) for country in range(COUNTRIES) for line in range(LINES)
+    ]
     amounts = [random.randrange(100_000, 9_000_000) for _ in range(count)]
 
     def category(name: str, size: int, place: int) -> dict[str, Any]:

@@ -10,13 +10,16 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 
 from mainstem.arrow import schema_of
 from mainstem.crash import VARIABLE
+from mainstem.engine.session import load_iceberg
 from mainstem.lake import Lake, TableVersion
 from mainstem.schema import Column, Kind, TableName, Type
 
@@ -26,7 +29,7 @@ COLUMNS = (
     Column("note", Type(Kind.STRING), comment="what was said"),
 )
 
-_NINES = Decimal("9" * 38)
+_NINES = "9" * 38  # as text: Decimal's own minus rounds to 28 digits
 # Per type: a column, and values that are hard to keep.
 EXTREMES: tuple[tuple[Column, tuple[Any, ...]], ...] = (
     (Column("flag", Type(Kind.BOOLEAN)), (True, False, None)),
@@ -41,8 +44,8 @@ EXTREMES: tuple[tuple[Column, tuple[Any, ...]], ...] = (
         Column("fraction", Type(Kind.DECIMAL, 4, 4)),
         (Decimal("-0.9999"), Decimal("0.0001"), Decimal("0.0000")),
     ),
-    (Column("huge", Type(Kind.DECIMAL, 38, 0)), (_NINES, -_NINES, None)),
-    (Column("fine", Type(Kind.DECIMAL, 38, 38)), (_NINES.scaleb(-38), -_NINES.scaleb(-38), None)),
+    (Column("huge", Type(Kind.DECIMAL, 38, 0)), (Decimal(_NINES), Decimal(f"-{_NINES}"), None)),
+    (Column("fine", Type(Kind.DECIMAL, 38, 38)), (Decimal(f"0.{_NINES}"), Decimal(f"-0.{_NINES}"), None)),
     (Column("single", Type(Kind.FLOAT)), (3.4028234663852886e38, -1.401298464324817e-45, math.nan, math.inf)),
     (
         Column("double", Type(Kind.DOUBLE)),
@@ -97,6 +100,20 @@ def orders(*numbers: int) -> list[pa.RecordBatch]:
 def commit(lake: Lake, *numbers: int, name: TableName = ORDERS, run: str = "run-1") -> TableVersion:
     """Replace a table's rows by these."""
     return lake.commit(lake.stage(name, COLUMNS, orders(*numbers)), run=run, summary={})
+
+
+@cache
+def _session() -> duckdb.DuckDBPyConnection:
+    session = duckdb.connect(config={"threads": 1})
+    session.execute("SET TimeZone = 'UTC'")
+    load_iceberg(session)
+    return session
+
+
+def iceberg_scan(version: TableVersion, where: str = "true", columns: str = "*") -> pa.Table:
+    """What DuckDB's Iceberg reader finds, given nothing but the metadata file."""
+    scan = f"SELECT {columns} FROM iceberg_scan('{version.metadata_location}') WHERE {where}"
+    return _session().execute(scan).to_arrow_table()
 
 
 def files(root: Path) -> set[Path]:

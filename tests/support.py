@@ -39,8 +39,9 @@ create table order_lines (
   product varchar(15) not null, quantity integer not null, price decimal(10,2) not null,
   primary key (order_number, line_number));
 insert into order_lines values
-  (10, 1, 'car', 30, 136.00), (10, 2, 'ship', 50, 55.09), (11, 1, 'car', 22, 75.46), (12, 1, 'plane', 49, 35.29),
-  (12, 2, 'car', 25, 108.06), (13, 1, 'ship', 26, 167.06), (14, 1, 'train', 45, 32.53), (14, 2, 'car', 46, 44.35);
+  (10, 1, 'car', 30, 136.00), (10, 2, 'ship', 50, 55.09), (11, 1, 'car', 22, 75.46),
+  (12, 1, 'plane', 49, 35.29), (12, 2, 'car', 25, 108.06), (13, 1, 'ship', 26, 167.06), (14, 1, 'train', 45, 32.53),
+  (14, 2, 'car', 46, 44.35);
 """
 LINES, AMOUNT = 8, "20772.84"  # order_lines: rows, and sum(quantity * price), added up by hand
 
@@ -161,7 +162,8 @@ def plan_of(root: Path, *select: str, full_refresh: bool = False) -> Iterator[Pl
 
 def actions(made: Planned) -> dict[str, str]:
     """The plan as table → action."""
-    return {str(step.name): step.action for step in (*made.plan.ingest, *made.plan.models)}
+    found = {str(step.name): str(step.action) for step in made.plan.ingest}
+    return found | {str(step.name): step.action for step in made.plan.models}
 
 
 def ask(root: Path, sql: str) -> list[tuple[Any, ...]]:
@@ -213,7 +215,12 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**kept, **(extra or {})}
 
 
-_TYPES = {"int": Type(Kind.INT), "text": Type(Kind.STRING), "date": Type(Kind.DATE), "double": Type(Kind.DOUBLE)}
+_TYPES = {
+    "int": Type(Kind.INT),
+    "text": Type(Kind.STRING),
+    "date": Type(Kind.DATE),
+    "double": Type(Kind.DOUBLE),
+}
 
 
 def table(

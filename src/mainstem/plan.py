@@ -112,11 +112,14 @@ def project_graph(project: Project, tables: Collection[str]) -> Graph:
 
 
 def _promised(model: ModelFile) -> list[Reference]:
-    """Tables that the header's promises speak of: they must stand before the model is proven."""
+    """Tables that the header's promises speak of: they must stand before the model is proven. (A dimension
+    may refer to itself: an employee's manager.)"""
     found = []
     for column, spec in model.header.columns.items():
         if spec.references:
             dimension = spec.references.rpartition(".")[0].removeprefix(f"{MART}.")
+            if dimension.casefold() == model.name.casefold():
+                continue
             line = model.where("columns", column, "references").line
             found.append(Reference(TableName(MART, dimension), line))
     if model.header.grain:

@@ -11,8 +11,8 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
-from lakes import ORDERS, killed, python
 
+from lakes import ORDERS, killed, python
 from mainstem.catalog.local import LocalCatalog
 from mainstem.catalog.port import Pinned
 from mainstem.errors import LakeUnavailable, UsageError

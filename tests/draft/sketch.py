@@ -49,7 +49,7 @@ def _table(
             TYPES[words[1]]
             if len(words) > 1
             else TYPES["int"]
-            if parent or called.endswith("id")
+            if parent or called.lower().endswith("id")
             else TYPES["text"]
         )
         made.append(Column(called, kind, nullable, str(kind)))

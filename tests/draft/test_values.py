@@ -12,7 +12,7 @@ from mainstem.draft.star import Additivity
 from mainstem.schema import Column, Database, ForeignKey, Kind, Table, Type
 
 from .sketch import database
-from .world import World, build
+from .world import Rows, World, build
 
 SHOP = """
 sales_reps: id, first_name, last_name
@@ -23,7 +23,7 @@ orders: number int, order_date date, shipped_date? date, status, freight num, cu
 order_lines: order_number int -> orders, product_code text -> products, quantity int, unit_price num, key (order_number, product_code)
 """  # noqa: E501
 
-ROWS = {
+ROWS: Rows = {
     "sales_reps": [[1, "Ada", "Ray"]],
     "customers": [[10, "Ashe", "94217", "Norway  ", 1], [11, "Bell", None, "Norway", None]],
     "product_lines": [["Cars", None]],
@@ -125,17 +125,19 @@ def test_fixed_width_text_of_postgres_is_cut() -> None:
 
 def test_days_cover_the_roles_and_survive_an_outlier() -> None:
     source = database(SHOP)
-    rows = ROWS | {
+    rows: Rows = {
+        **ROWS,
         "orders": [
             [1, date(2024, 1, 1), date(9999, 12, 31), "s", 1, 10],
             [2, date(2024, 3, 1), None, "s", 1, 10],
-        ]
+        ],
     }
     world = build(source, render(draft(source), source), rows)
     assert world.broken() == []
     assert world.one("select count(*) from mart.dim_dates") == 61 + 1 + 2
     assert world.rows(
-        "select quarter, month, month_name, weekday, is_weekend from mart.dim_dates where date_key = '2024-02-04'"
+        "select quarter, month, month_name, weekday, is_weekend from mart.dim_dates "
+        "where date_key = '2024-02-04'"
     ) == [("2024-Q1", "2024-02", "February", "Sunday", True)]
 
 
@@ -150,7 +152,7 @@ def test_many_to_many_is_a_bridge_and_a_list_never_a_fold() -> None:
         rentals: rental_id, film_id -> films, rental_date date, fee num
         """
     )
-    rows = {
+    rows: Rows = {
         "films": [[1, "A"], [2, "B"]],
         "categories": [[1, "War"], [2, "Comedy"]],
         "film_category": [[1, 1], [1, 2]],
@@ -174,7 +176,8 @@ def test_many_to_many_is_a_bridge_and_a_list_never_a_fold() -> None:
 
 def test_names_that_need_quotes() -> None:
     number, text = Type(Kind.INT), Type(Kind.STRING)
-    people = Table("Kunden Übersicht", (Column("Kunden-Nr", number, False), Column("select", text), Column('a"b', text)),
+    columns = (Column("Kunden-Nr", number, False), Column("select", text), Column('a"b', text))
+    people = Table("Kunden Übersicht", columns,
                    ("Kunden-Nr",))  # fmt: skip
     orders = Table(
         "order",
@@ -192,7 +195,7 @@ def test_names_that_need_quotes() -> None:
     )
     source = Database("mariadb", "x", "", (people, orders))
     files = render(draft(source), source)
-    rows = {
+    rows: Rows = {
         "Kunden Übersicht": [[1, "x", "y"]],
         "order": [[7, 1, date(2024, 1, 1), 5, "z"], [8, 2, None, 6, None]],
     }
@@ -212,10 +215,26 @@ def test_composite_keys_are_text_joined_by_bars() -> None:
     first, second = source.tables
     link = ForeignKey(("region", "number"), "depots", ("region", "number"))
     source = Database("postgres", "x", "", (first, Table(second.name, second.columns, ("id",), (), (link,))))
-    rows = {"depots": [["N", 1, "a"]], "deliveries": [[1, "N", 1, 5, None], [2, "S", 1, 6, None]]}
+    rows: Rows = {"depots": [["N", 1, "a"]], "deliveries": [[1, "N", 1, 5, None], [2, "S", 1, 6, None]]}
     world = build(source, render(draft(source), source), rows)
     assert world.broken() == []
-    assert world.rows("select depot_key from mart.fact_deliveries order by id") == [("N|1",), ("missing",)]
+    assert world.rows("select depot_key from mart.fact_deliveries order by delivery_id") == [
+        ("N|1",),
+        ("missing",),
+    ]
+
+
+def test_a_link_between_text_and_a_number_compares_text() -> None:
+    source = database(
+        """
+        clients: id, client_name
+        orders: id, client_id text -> clients, order_date date
+        """
+    )
+    rows: Rows = {"clients": [[1, "a"]], "orders": [[1, "1", None], [2, "x", None]]}
+    world = build(source, render(draft(source), source), rows)
+    assert world.broken() == []
+    assert world.rows("select client_key from mart.fact_orders order by order_id") == [("1",), ("missing",)]
 
 
 LINES = """
@@ -247,7 +266,7 @@ def test_a_discount_is_taken_off_only_where_it_is_known_to_be_a_share(
 
 def test_a_discount_from_floats_is_exact_money() -> None:
     source = database(LINES.replace("{type}", "real"))
-    rows = {
+    rows: Rows = {
         "orders": [[1, date(2024, 1, 1)]],
         "products": [[1, "a"]],
         "order_lines": [[1, 1, 1, 3, Decimal("9.80"), 0.15]],

@@ -39,7 +39,7 @@ from raw.orders
 join raw.orderdetails on orders.orderNumber = orderdetails.orderNumber
 join raw.products on products.productCode = orderdetails.productCode
 join raw.customers on customers.customerNumber = orders.customerNumber
-join dim_locations on dim_locations.postalCode = customers.postalCode
+{join} dim_locations on dim_locations.postalCode = customers.postalCode
 """
 
 
@@ -114,20 +114,21 @@ measures:
 
 
 @pytest.mark.parametrize("header", ["", HEADER], ids=["bare", "with a header"])
-def test_the_lab_is_refused_with_its_reason(copy: Workplace, header: str) -> None:
+@pytest.mark.parametrize(("join", "rows"), [("join", "3,515"), ("left join", "3,688")])
+def test_the_lab_is_refused_with_its_reason(copy: Workplace, header: str, join: str, rows: str) -> None:
     copy.well("run")
     locations = "select distinct postalCode, city, state, country from raw.customers"
     (copy.root / "models" / "dim_locations.sql").write_text(locations)
-    (copy.root / "models" / "fact_orders.sql").write_text(header + LAB)
+    (copy.root / "models" / "fact_orders.sql").write_text(header + LAB.format(join=join))
     done = copy.call("run")
     assert done.returncode == 3
     said = done.stderr
     assert "models/fact_orders.sql" in said
-    assert "3,688 rows" in said
-    assert "2,996" in said
+    assert f"takes 2,996 rows to {rows}" in said
+    assert "692 rows too many" in said
     assert "the join to dim_locations on postalCode" in said
     assert "'94217' stands for 4 rows" in said
-    assert "postalCode is NULL" in said
+    assert ("postalCode is NULL" in said) is (join == "join"), "an inner join loses rows as well"
     assert copy.rows("select count(*) as n from fact_order_lines") == [{"n": 2996}]
     missing = copy.call("query", "select * from fact_orders")
     assert missing.returncode != 0, "the refused model is in no release"

@@ -11,12 +11,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from lakes import EXTREMES, ORDERS, batches, extremes
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.expressions import EqualTo, IsNull
 from pyiceberg.table import StaticTable
 
-from mainstem.engine.session import load_iceberg
+from lakes import EXTREMES, ORDERS, batches, extremes, iceberg_scan
 from mainstem.lake import Lake, TableVersion
 from mainstem.lake import parquet as writer
 from mainstem.schema import Column, Kind, Type
@@ -40,15 +39,6 @@ def bits(table: pa.Table) -> list[dict[str, Any]]:
     return [{k: repr(v) if isinstance(v, float) else v for k, v in row.items()} for row in rows]
 
 
-def iceberg(version: TableVersion, where: str = "true", columns: str = "*") -> pa.Table:
-    with duckdb.connect() as session:
-        session.execute("SET TimeZone = 'UTC'")
-        load_iceberg(session)
-        return session.execute(
-            f"SELECT {columns} FROM iceberg_scan('{version.metadata_location}') WHERE {where}"
-        ).to_arrow_table()
-
-
 def test_version_tells_the_columns(stored: tuple[Lake, TableVersion, pa.Table]) -> None:
     lake, version, table = stored
     assert lake.head(ORDERS) == version
@@ -69,7 +59,7 @@ def test_pyiceberg_reads_them_through_its_own_catalog(stored: tuple[Lake, TableV
 
 def test_duckdb_reads_them_as_iceberg(stored: tuple[Lake, TableVersion, pa.Table]) -> None:
     _, version, table = stored
-    assert bits(iceberg(version)) == bits(table)
+    assert bits(iceberg_scan(version)) == bits(table)
 
 
 @pytest.mark.parametrize("column", [column for column, _ in EXTREMES], ids=lambda c: str(c.type))
@@ -82,10 +72,10 @@ def test_no_reader_skips_a_row_by_its_statistics(
     for row, value in zip(table["row"].to_pylist(), table[column.name].to_pylist(), strict=True):
         literal = _literal(column, value)
         test = f'"{column.name}" IS NULL' if value is None else f'"{column.name}" = {literal}'
-        assert row in iceberg(version, test)["row"].to_pylist()
+        assert row in iceberg_scan(version, test)["row"].to_pylist()
         if value is not None:
-            assert row in iceberg(version, f'"{column.name}" >= {literal}')["row"].to_pylist()
-            assert row in iceberg(version, f'"{column.name}" <= {literal}')["row"].to_pylist()
+            assert row in iceberg_scan(version, f'"{column.name}" >= {literal}')["row"].to_pylist()
+            assert row in iceberg_scan(version, f'"{column.name}" <= {literal}')["row"].to_pylist()
         if column.type.kind in (Kind.BINARY, Kind.FLOAT) or (isinstance(value, float) and math.isnan(value)):
             continue  # pyiceberg has no literals for these, or no equality
         found = scan.scan(IsNull(column.name) if value is None else EqualTo(column.name, value), ("row",))
@@ -98,7 +88,7 @@ def _literal(column: Column, value: Any) -> str:
     if isinstance(value, float):
         return f"CAST('{value!r}' AS {column.type.kind.value})"
     if isinstance(value, str):
-        return "chr(0)".join(f"'{part}' || " for part in value.replace("'", "''").split("\0"))[:-4]
+        return " || chr(0) || ".join(f"'{part}'" for part in value.replace("'", "''").split("\0"))
     return f"'{value}'"
 
 
@@ -108,8 +98,8 @@ def test_nan_is_found_among_numbers(tmp_path: Path) -> None:
     lake = Lake(tmp_path / ".mainstem")
     staged = lake.stage(ORDERS, columns, batches(columns, [{"x": x} for x in (1.0, math.nan, 2.0)]))
     version = lake.commit(staged, run="run-1", summary={})
-    assert iceberg(version, "x > 5").num_rows == 1
-    assert str(iceberg(version, columns="max(x)").column(0).to_pylist()) == "[nan]"
+    assert iceberg_scan(version, "x > 5").num_rows == 1
+    assert str(iceberg_scan(version, columns="max(x)").column(0).to_pylist()) == "[nan]"
     # The control: with pyarrow's own statistics the row is lost.
     pq.write_table(pq.read_table(staged.files[0]), tmp_path / "plain.parquet")
     with duckdb.connect() as session:
@@ -152,4 +142,4 @@ def test_encodings_keep_every_type(tmp_path: Path, rows: int) -> None:
     repeated = [batch for _ in range(rows) for batch in table.slice(0, 3).to_batches()]
     lake = Lake(tmp_path / ".mainstem")
     version = lake.commit(lake.stage(ORDERS, columns, repeated), run="run-1", summary={})
-    assert bits(iceberg(version)) == bits(pa.Table.from_batches(repeated))
+    assert bits(iceberg_scan(version)) == bits(pa.Table.from_batches(repeated))

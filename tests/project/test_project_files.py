@@ -22,18 +22,30 @@ FAULTS = [
     ("name: shop\nname: other\n", "mainstem.yml:2: the key 'name' stands twice"),
     (CONFIG + "  shop:\n    url: x\n", "mainstem.yml:5: the key 'shop' stands twice"),
     ("name: shop\nsources: &a\n  shop: {url: x}\ntargets: *a\n", "mainstem.yml:2: aliases are not supported"),
-    (CONFIG + "    prof: full\n", "mainstem.yml:5: sources.shop.prof: there is no such field\n  → did you mean proof?"),
+    (
+        CONFIG + "    prof: full\n",
+        "mainstem.yml:5: sources.shop.prof: there is no such field\n  → did you mean proof?",
+    ),
     (CONFIG + "sorces: {}\n", "mainstem.yml:5: sorces: there is no such field\n  → did you mean sources?"),
     (
         CONFIG + "    tables:\n      orders:\n        allow_emty: true\n",
         "mainstem.yml:7: sources.shop.tables.orders.allow_emty: there is no such field\n  → did you mean allow_empty?",
     ),
-    (CONFIG + "    proof: most\n", "mainstem.yml:5: sources.shop.proof: input should be 'full', 'count' or 'off'"),
+    (
+        CONFIG + "    proof: most\n",
+        "mainstem.yml:5: sources.shop.proof: input should be 'full', 'count' or 'off'",
+    ),
     (CONFIG + "    timeout: 0\n", "mainstem.yml:5: sources.shop.timeout: input should be greater than 0"),
-    (CONFIG + "keep_releases: 0\n", "mainstem.yml:5: keep_releases: input should be greater than or equal to 1"),
+    (
+        CONFIG + "keep_releases: 0\n",
+        "mainstem.yml:5: keep_releases: input should be greater than or equal to 1",
+    ),
     ("name: shop\n", "mainstem.yml:1: sources: field required"),
     ("name: shop\nsources: {}\n", "mainstem.yml:2: sources: dictionary should have at least 1 item"),
-    ("name: ''\nsources: {shop: {url: x}}\n", "mainstem.yml:1: name: string should have at least 1 character"),
+    (
+        "name: ''\nsources: {shop: {url: x}}\n",
+        "mainstem.yml:1: name: string should have at least 1 character",
+    ),
     ("", "mainstem.yml:1: name: field required"),
     ("- a\n- b\n", "mainstem.yml:1: the file: input should be a valid dictionary"),
     ("a: 1\n---\nb: 2\n", "mainstem.yml:2: not valid YAML"),
@@ -52,8 +64,14 @@ def test_a_fault_of_the_configuration_has_its_line(tmp_path: Path, text: str, sa
 
 MODEL_FAULTS = [
     ("/* mainstem\nkind: fct\n*/\nselect 1", "models/m.sql:2: kind: input should be"),
-    ("\n\n/* mainstem\nkind: fact\nmeasure: {}\n*/\nselect 1", "models/m.sql:5: measure: there is no such field\n  → did you mean measures?"),
-    ("/* mainstem\r\nkind: fact\r\nkey: a\r\n*/\r\nselect 1", "models/m.sql:3: key: input should be a valid list"),
+    (
+        "\n\n/* mainstem\nkind: fact\nmeasure: {}\n*/\nselect 1",
+        "models/m.sql:5: measure: there is no such field\n  → did you mean measures?",
+    ),
+    (
+        "/* mainstem\r\nkind: fact\r\nkey: a\r\n*/\r\nselect 1",
+        "models/m.sql:3: key: input should be a valid list",
+    ),
     (
         "/* mainstem\nmeasures:\n  a: {description: x}\n  b: {additiv: full}\n*/\nselect 1",
         "models/m.sql:4: measures.b.additiv: there is no such field\n  → did you mean additive?",
@@ -61,7 +79,10 @@ MODEL_FAULTS = [
     ("/* mainstem\nkind: fact\nkey: [a\n*/\nselect 1", "models/m.sql:4: not valid YAML"),
     ("/* mainstem\nkind: fact\n*/\n\n", "models/m.sql:3: there is no SELECT below the header"),
     ("---\nkind: fact\n---\nselect 1", "models/m.sql:1: the header stands in a comment"),
-    ("/* mainstem\nchecks:\n  - severity: warn\n*/\nselect 1", "models/m.sql:3: checks.0: a check has exactly one of"),
+    (
+        "/* mainstem\nchecks:\n  - severity: warn\n*/\nselect 1",
+        "models/m.sql:3: checks.0: a check has exactly one of",
+    ),
     (
         "/* mainstem\nchecks:\n  - {unique: [a]}\n  - {unique: [a], not_null: [a]}\n*/\nselect 1",
         "models/m.sql:4: checks.1: a check has exactly one of",
@@ -86,7 +107,9 @@ def test_all_faults_of_all_files_come_at_once_in_order(tmp_path: Path) -> None:
     root = make_project(tmp_path, {"b": "/* mainstem\nkeys: []\n*/\nselect 1", "a": "---\n---\nselect 1"})
     (root / "mainstem.yml").write_text(CONFIG + "nam: x\nkeep_releases: -1\n")
     (root / "dashboards").mkdir()
-    (root / "dashboards" / "d.yml").write_text("dashboard: d\nmodel: a\nmeasures: {}\ndimensions: {}\nlayout: [[{}]]\n")
+    (root / "dashboards" / "d.yml").write_text(
+        "dashboard: d\nmodel: a\nmeasures: {}\ndimensions: {}\nlayout: [[{}]]\n"
+    )
     (root / "requirements.yml").write_text("requirements:\n- {who: me, what: x, when: now}\n")
     with pytest.raises(ConfigErrors) as caught:
         load_project(root)
@@ -116,7 +139,9 @@ def test_two_dashboards_with_one_name(tmp_path: Path) -> None:
         (root / "dashboards" / f"{name}.yml").write_text(
             "# d\ndashboard: sales\nmodel: m\nmeasures: {}\ndimensions: {}\nlayout: []\n"
         )
-    with pytest.raises(ConfigErrors, match=r"dashboards/b\.yml:2: the dashboard sales is defined in dashboards/a\.yml"):
+    with pytest.raises(
+        ConfigErrors, match=r"dashboards/b\.yml:2: the dashboard sales is defined in dashboards/a\.yml"
+    ):
         load_project(root)
 
 
@@ -127,7 +152,9 @@ def test_a_file_name_that_cannot_name_a_table(tmp_path: Path, name: str) -> None
         load_project(root)
 
 
-@pytest.mark.parametrize(("file", "content"), [("mainstem.yml", b"\xff\xfe"), ("models/m.sql", b"select '\xe9'")])
+@pytest.mark.parametrize(
+    ("file", "content"), [("mainstem.yml", b"\xff\xfe"), ("models/m.sql", b"select '\xe9'")]
+)
 def test_a_file_that_is_no_utf8(tmp_path: Path, file: str, content: bytes) -> None:
     root = make_project(tmp_path, {"m": "select 1"})
     (root / file).write_bytes(content)
@@ -139,7 +166,9 @@ def test_a_file_that_is_no_utf8(tmp_path: Path, file: str, content: bytes) -> No
 def test_a_byte_order_mark_and_windows_line_ends_are_well(tmp_path: Path) -> None:
     root = make_project(tmp_path, {})
     (root / "mainstem.yml").write_bytes(b"\xef\xbb\xbf" + CONFIG.replace("\n", "\r\n").encode())
-    (root / "models" / "m.sql").write_bytes(b"\xef\xbb\xbf/* mainstem\r\nkind: fact\r\n*/\r\n\r\nselect 1;\r\n")
+    (root / "models" / "m.sql").write_bytes(
+        b"\xef\xbb\xbf/* mainstem\r\nkind: fact\r\n*/\r\n\r\nselect 1;\r\n"
+    )
     project = load_project(root)
     assert project.models[0].sql == "select 1"
     assert project.models[0].sql_line == 5
@@ -188,7 +217,9 @@ def test_the_proof_of_a_table_goes_over_that_of_its_source(tmp_path: Path) -> No
 
 def test_a_missing_variable_is_named_at_its_line(tmp_path: Path) -> None:
     root = make_project(tmp_path)
-    (root / "mainstem.yml").write_text(CONFIG.replace("sqlite:///shop.db", "\"{{ env_var('NO_SUCH_URL') }}\""))
+    (root / "mainstem.yml").write_text(
+        CONFIG.replace("sqlite:///shop.db", "\"{{ env_var('NO_SUCH_URL') }}\"")
+    )
     with pytest.raises(UsageError, match=r"mainstem\.yml:4: the environment variable NO_SUCH_URL is not set"):
         load_project(root, {}).url("shop")
 
@@ -205,7 +236,7 @@ def test_other_braces_are_refused(tmp_path: Path, text: str) -> None:
 
 def test_a_value_with_braces_is_not_expanded_again() -> None:
     env = {"A": "p{{ env_var('B') }}", "B": "no"}
-    assert resolve("x/{{env_var(\"A\")}}", env, Where("f")) == "x/p{{ env_var('B') }}"
+    assert resolve('x/{{env_var("A")}}', env, Where("f")) == "x/p{{ env_var('B') }}"
 
 
 def test_the_environment_goes_over_the_file(tmp_path: Path) -> None:

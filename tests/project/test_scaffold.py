@@ -14,7 +14,9 @@ URL = "mysql://reader:s3cret%2Fpass@db:3307/shop"
 ONE = {"models/a.sql": "select 1 as x\n", "models/b.sql": "select 2 as x\n"}
 
 
-def _draft(root: Path, files: dict[str, str] | None = None, url: str = "sqlite:///shop.db") -> tuple[str, ...]:
+def _draft(
+    root: Path, files: dict[str, str] | None = None, url: str = "sqlite:///shop.db"
+) -> tuple[str, ...]:
     return write_project(root, Scaffold("shop", url, ONE if files is None else files)).kept
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from mainstem.project.secrets import redact, secrets_of, variable_name
 
-PASSWORDS = ["p@ss", "a%b", "sl/ash:colon", "it's \"quoted\"", "pässwört", "back\\slash", "p w+d", "x&y=z#?"]
+PASSWORDS = ["p@ss", "a%b", "sl/ash:colon", 'it\'s "quoted"', "pässwört", "back\\slash", "p w+d", "x&y=z#?"]
 
 
 @pytest.mark.parametrize("password", PASSWORDS)

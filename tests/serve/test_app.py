@@ -80,7 +80,8 @@ async def test_sql_arrives_exactly(connect: Connect, project: Published) -> None
 @pytest.mark.parametrize(
     "sql",
     ["describe fact_orders", "summarize fact_orders", "show tables", "explain select 1", "values (1), (2);",
-     "pivot fact_orders on status using sum(amount)", "with x as (select 1) from x", "from mart.dim_dates"],
+     "pivot fact_orders on status in ('Shipped') using sum(amount)", "with x as (select 1) from x",
+     "from mart.dim_dates"],
 )  # fmt: skip
 async def test_every_kind_of_query_is_answered(connect: Connect, project: Published, sql: str) -> None:
     project.publish()

@@ -64,8 +64,7 @@ class Postgres:
 
     def start(self) -> None:
         """Create the data directory if there is none, start, wait until a login works."""
-        if self._account is not None:
-            os.chown(self.directory, *self._account)
+        self.hand_over(self.directory)
         if not self.data.exists():
             self._initdb()
         settings = [
@@ -73,7 +72,6 @@ class Postgres:
             f"port={self.port}",
             "unix_socket_directories=",
             "fsync=off",
-            "synchronous_commit=off",
             "full_page_writes=off",
             "max_wal_size=4GB",
             "wal_level=logical",
@@ -118,6 +116,12 @@ class Postgres:
         self.process.wait()
         self.process = None
         (self.data / "postmaster.pid").unlink(missing_ok=True)
+
+    def hand_over(self, path: Path) -> None:
+        """Make a file or directory the server's own, for the server alone."""
+        path.chmod(0o700 if path.is_dir() else 0o600)
+        if self._account is not None:
+            os.chown(path, *self._account)
 
     def remove(self) -> None:
         """Stop, and remove all data."""
@@ -171,8 +175,7 @@ class Postgres:
     def _initdb(self) -> None:
         secret = self.directory / "secret"
         secret.write_text(self.password + "\n")
-        if self._account is not None:
-            os.chown(secret, *self._account)
+        self.hand_over(secret)
         command = [
             *(_program("initdb"), "-D", str(self.data), "-U", self.user, "--pwfile", str(secret)),
             *("-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"),

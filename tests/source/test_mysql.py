@@ -455,6 +455,22 @@ def test_an_abandoned_read_ends_the_snapshot_alone(server: MariaDB, shop: MySQLS
     assert len(rows(shop, customers)) == 3
 
 
+def test_one_call_at_a_time(shop: MySQLSource) -> None:
+    customers = table_of(shop, "customers")
+    with shop.snapshot() as snapshot:
+        batches = iter(snapshot.read(customers, batch_bytes=1))
+        next(batches)
+        with pytest.raises(RuntimeError, match="one call at a time"):
+            snapshot.select("SELECT 1")
+        assert sum(batch.num_rows for batch in batches) == 2
+        assert snapshot.select("SELECT 1") == [(1,)]
+
+
+def test_a_proof_may_take_longer_than_the_timeout(server: MariaDB) -> None:
+    with admin(server, "shop", SourceOptions(timeout=0.3)).snapshot() as snapshot:
+        assert snapshot.select("SELECT SLEEP(1)") == [(0,)]
+
+
 def test_a_proof_text_past_max_allowed_packet_is_an_error(server: MariaDB) -> None:
     """The server answers NULL with a warning; taken for a value it would be a checksum of nothing."""
     server.create_database("packets")

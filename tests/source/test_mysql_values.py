@@ -4,7 +4,7 @@ client's own text, and in the proof's canonical text."""
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -326,7 +326,8 @@ def canonical(column: Column, form: Form, cell: Any) -> str | None:
     value = cell.as_py()
     if value is None:
         return None
-    texts = {
+    doubles = pa.array([float(value)] if form is Form.DOUBLE_MYSQL else [], pa.float64())
+    texts: dict[Form, Callable[[], object]] = {
         Form.INTEGER: lambda: f"{value}",
         Form.FIXED: lambda: f"{value:.{column.type.scale}f}",
         Form.TEXT: lambda: value,
@@ -336,12 +337,9 @@ def canonical(column: Column, form: Form, cell: Any) -> str | None:
         Form.BOOLEAN: lambda: "1" if value else "0",
         Form.DATE: lambda: value.isoformat(),
         Form.EPOCH_MICROS: lambda: f"{cell.cast(pa.int64()).as_py()}",
-        Form.DOUBLE_MYSQL: lambda: mysql_double_text(pa.array([value], pa.float64()), compiled=False)[
-            0
-        ].as_py(),
+        Form.DOUBLE_MYSQL: lambda: mysql_double_text(doubles, compiled=False).to_pylist()[0],
     }
-    text: str = texts[form]()
-    return text
+    return str(texts[form]())
 
 
 @pytest.mark.parametrize("compiled", DECODERS)

@@ -4,7 +4,7 @@ values behind it; each value is a case of its own."""
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -220,7 +220,7 @@ def _wanted(native: str, lake: str, text: str) -> Any:
         return format(number, f".{lake.partition(',')[2].rstrip(')')}f") if number else "0"
     if lake == "long" and native.startswith("time"):
         return _micros(text)
-    return {
+    conversions: dict[str, Callable[[], Any]] = {
         "boolean": lambda: text == "true",
         "int": lambda: int(text),
         "long": lambda: int(text),
@@ -231,7 +231,8 @@ def _wanted(native: str, lake: str, text: str) -> Any:
         "date": lambda: date.fromisoformat(text),
         "timestamp": lambda: _moment(text),
         "timestamptz": lambda: _moment(text).replace(tzinfo=UTC),
-    }[lake]()
+    }
+    return conversions[lake]()
 
 
 def _shown(lake: str, value: Any) -> Any:

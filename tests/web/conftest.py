@@ -51,7 +51,9 @@ def watch() -> Watch:
 def opener(browser: Browser, site: Site, watch: Watch) -> Iterator[Opener]:
     contexts: list[BrowserContext] = []
 
-    def make(path: str = "/", *, url: str = "", width: int = 1280, height: int = 1000, **options: Any) -> Page:
+    def make(
+        path: str = "/", *, url: str = "", width: int = 1280, height: int = 1000, **options: Any
+    ) -> Page:
         settings = {"timezone_id": "UTC", "locale": "en-GB", **options}
         context = browser.new_context(viewport={"width": width, "height": height}, **settings)
         contexts.append(context)

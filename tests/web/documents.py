@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 
-def _column(name: str, type_: str, nullable: bool = False, references: str | None = None, text: str = "") -> Any:
+def _column(
+    name: str, type_: str, nullable: bool = False, references: str | None = None, text: str = ""
+) -> Any:
     return {"name": name, "type": type_, "nullable": nullable, "references": references, "description": text}
 
 
@@ -16,7 +18,7 @@ CATALOG: list[dict[str, Any]] = [
         "columns": [
             _column("order_number", "int32", text="The order"),
             _column("line_number", "int16"),
-            _column("customer_key", "int64", references="mart.dim_customers"),
+            _column("customer_key", "int64", references="dim_customers.customer_key"),
             _column("amount", "decimal(20,2)", text="quantity × price"),
         ],
         "sql": "select o.orderNumber as order_number, d.quantityOrdered * d.priceEach as amount\n"
@@ -32,13 +34,16 @@ CATALOG: list[dict[str, Any]] = [
         "grain": "", "columns": [_column("orderNumber", "int32"), _column("orderDate", "date")], "sql": None,
     },
     {
-        "table": "raw.orderdetails", "kind": "raw", "description": "", "rows": -1, "bytes": 40_000, "snapshot": 7,
+        "table": "raw.orderdetails", "kind": "raw", "description": "", "rows": None, "bytes": 40_000,
+        "snapshot": "7",
         "grain": "", "columns": [_column("orderNumber", "int32"), _column("priceEach", "decimal(10,2)")],
         "sql": None,
     },
     {
-        "table": "raw.customers", "kind": "raw", "description": "", "rows": 122, "bytes": 30_000, "snapshot": 7,
-        "grain": "", "columns": [_column("customerNumber", "int32"), _column("country", "string")], "sql": None,
+        "table": "raw.customers", "kind": "raw", "description": "", "rows": 122, "bytes": 30_000,
+        "snapshot": "7",
+        "grain": "", "columns": [_column("customerNumber", "int32"), _column("country", "string")],
+        "sql": None,
     },
 ]  # fmt: skip
 

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from web.world import STATIC
 
 WEB = Path(__file__).parents[2] / "web"

@@ -5,42 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import re
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
+
 from web import cubes
 from web.conftest import Opener
 from web.cubes import Cells, money
+from web.reading import bar, bars, expected, kpi, shows
 from web.world import Site
-
-
-def bar(page: Page, by: str, key: str) -> Locator:
-    return page.locator(f'[data-bar="{by}"] g.bar[data-key="{key}"]')
-
-
-def kpi(page: Page, name: str = "revenue") -> Locator:
-    return page.locator(f'[data-kpi="{name}"] .kpi-value')
-
-
-def shows(page: Page, cells: Cells) -> None:
-    """The page's figures are those of `cells`, to the last digit."""
-    expect(kpi(page)).to_have_attribute("title", money(cells.revenue))
-    expect(kpi(page)).to_have_attribute("aria-label", f"Revenue: {money(cells.revenue)}")
-    expect(kpi(page, "lines")).to_have_text(f"{cells.lines:,}")
-
-
-def bars(page: Page, by: str) -> dict[str, str]:
-    """What each bar says: its label → its exact figure."""
-    said = page.locator(f'[data-bar="{by}"] g.bar').evaluate_all("bars => bars.map(b => b.ariaLabel)")
-    return {name: text.split(", ")[0] if "," not in name else text for name, text in _pairs(said)}
-
-
-def _pairs(said: list[str]) -> list[tuple[str, str]]:
-    found = [re.fullmatch(r"(.*): (.*?)(, −?[\d.]+%)?", each) for each in said]
-    return [(match[1], match[2]) for match in found if match]
-
-
-def expected(cells: Cells, by: str, top: int = 12) -> dict[str, str]:
-    sums = sorted(cells.by(by).items(), key=lambda item: -item[1])[:top]
-    return {key if key is not None else "Unknown": money(cents) for key, cents in sums}
 
 
 def test_the_figures_are_those_of_the_cube(opener: Opener, site: Site) -> None:
@@ -70,13 +41,20 @@ def test_the_line_under_the_title_says_what_was_proven(opener: Opener) -> None:
 
 
 def test_a_proof_that_failed_or_was_not_made_is_said_plainly(opener: Opener, site: Site) -> None:
-    site.world.dashboards["sales"]["proof"] = {"holds": False, "level": "full", "text": "2,995 rows here, 2,996 there"}
-    failed = opener().locator(".heading .proof")
-    expect(failed).to_have_text("Proof failed: 2,995 rows here, 2,996 there")
-    expect(failed.locator(".icon-cross")).to_have_count(1)
-    for proof in (None, {"level": "off"}, {"holds": True, "level": "off", "text": "all well"}):
-        site.world.dashboards["sales"]["proof"] = proof
-        expect(opener().locator(".heading .proof")).to_have_text("Not proven against the source")
+    doc = site.world.dashboards["sales"]
+    doc["proof"] = {"holds": False, "level": "off", "text": "2,995 rows here, 2,996 there"}
+    page = opener()
+    line = page.locator(".heading .proof")
+    expect(line).to_have_text("Proof failed: 2,995 rows here, 2,996 there")
+    expect(line.locator(".icon-cross")).to_have_count(1)
+    unproven = ({"level": "off"}, {"holds": True, "level": "off", "text": "all well"})
+    for proof in (None, *unproven, {"holds": False, "level": "off", "text": "not proven"}):
+        doc["proof"] = proof
+        page.reload()
+        expect(line).to_have_text("Not proven against the source")
+    doc["proof"] = {"holds": True, "level": "count", "text": "2,996 rows equal the source"}
+    page.reload()
+    expect(line).to_have_text("2,996 rows equal the source (loads proven by their row counts alone)")
 
 
 def test_a_click_filters_the_other_charts_and_a_second_takes_it_back(opener: Opener, site: Site) -> None:
@@ -105,7 +83,9 @@ def test_control_click_adds_and_two_dimensions_meet(opener: Opener, site: Site) 
     bar(page, "country", "USA").click()
     bar(page, "country", "Korea, South").or_(bar(page, "country", "Spain")).first.click(modifiers=["Control"])
     bar(page, "line", "Ships").click(modifiers=["Shift"])
-    shows(page, site.world.cells.where(lambda cell: cell.country in ("USA", "Spain") and cell.line == "Ships"))
+    shows(
+        page, site.world.cells.where(lambda cell: cell.country in ("USA", "Spain") and cell.line == "Ships")
+    )
     expect(page).to_have_url(f"{site.url}/?country=USA,Spain&line=Ships")
     page.get_by_role("button", name="Remove the filter Country: USA").click()
     shows(page, site.world.cells.where(lambda cell: cell.country == "Spain" and cell.line == "Ships"))
@@ -128,7 +108,9 @@ def test_the_keyboard_reaches_and_presses_bars(opener: Opener, site: Site) -> No
     shows(page, site.world.cells.where(lambda cell: cell.line in ("Vintage Cars", "Trains")))
     page.keyboard.press("Home")
     expect(bar(page, "line", "Classic Cars")).to_be_focused()
-    width = bar(page, "line", "Classic Cars").locator(".hit").evaluate("hit => getComputedStyle(hit).strokeWidth")
+    width = (
+        bar(page, "line", "Classic Cars").locator(".hit").evaluate("hit => getComputedStyle(hit).strokeWidth")
+    )
     assert width == "2px"
 
 
@@ -146,7 +128,9 @@ def test_the_address_is_the_state_and_back_goes_back(opener: Opener, site: Site)
     )
     assert some.lines > 5
     shows(page, some)
-    expect(page.locator(".chip-text")).to_have_text(["Korea, South", "Unknown", "~odd", "Shipped", "Mar 2003 – Dec 2004"])
+    expect(page.locator(".chip-text")).to_have_text(
+        ["Korea, South", "Unknown", "~odd", "Shipped", "Mar 2003 – Dec 2004"]
+    )
     page.get_by_role("button", name="Clear all").click()
     expect(page).to_have_url(f"{site.url}/d/sales")
     bar(page, "country", "USA").click()
@@ -168,8 +152,9 @@ def test_what_does_not_change_is_not_touched(opener: Opener) -> None:
     page.evaluate(
         """() => {
           window.touched = [];
+          const tile = (node) => node.closest?.("section")?.dataset;
           new MutationObserver(list => list.forEach(m => window.touched.push(
-            m.target.closest?.("section")?.dataset.bar ?? m.target.closest?.("section")?.dataset.kpi ?? "elsewhere")))
+            tile(m.target)?.bar ?? tile(m.target)?.kpi ?? "elsewhere")))
             .observe(document.querySelector(".board"), { subtree: true, childList: true, attributes: true });
         }"""
     )
@@ -222,6 +207,18 @@ def test_filters_that_leave_nothing_say_so(opener: Opener, site: Site) -> None:
     expect(page.locator(".nothing")).to_be_hidden()
 
 
+def test_a_table_without_rows_is_a_page_too(opener: Opener, site: Site) -> None:
+    site.world.cells = Cells([])
+    page = opener()
+    expect(page.get_by_role("heading", name="No rows yet")).to_be_visible()
+    expect(kpi(page)).to_have_text("–")
+    expect(page.locator("g.bar")).to_have_count(0)
+    site.world.cells = cubes.shop().where(lambda cell: cell.date is None)
+    site.world.cubes.clear()
+    page.reload()
+    shows(page, site.world.cells)
+
+
 def test_locked_filters_hold_and_single_ones_replace(opener: Opener, site: Site) -> None:
     site.world.dashboards["sales"]["filters"] = {
         "status": {"default": ["Shipped"], "locked": True},
@@ -248,14 +245,18 @@ def test_each_chart_is_also_a_table(opener: Opener, site: Site) -> None:
     assert {name: figures[name] for name in top} == top
     bar(page, "line", "Planes").click()
     planes = site.world.cells.where(lambda cell: cell.line == "Planes")
-    expect(page.locator('[data-bar="country"] tbody tr').first).to_contain_text(money(planes.by("country")["USA"]))
+    expect(page.locator('[data-bar="country"] tbody tr').first).to_contain_text(
+        money(planes.by("country")["USA"])
+    )
     page.get_by_role("button", name="Monthly revenue by product line: show as a table").click()
     expect(page.locator("[data-area] tbody tr")).to_have_count(29)
 
 
 def test_names_from_the_data_are_text_and_never_markup(opener: Opener, site: Site) -> None:
     nasty = "<img src=x onerror=alert(1)>"
-    renamed = [cell._replace(line=nasty) if cell.line == "Trains" else cell for cell in site.world.cells.cells]
+    renamed = [
+        cell._replace(line=nasty) if cell.line == "Trains" else cell for cell in site.world.cells.cells
+    ]
     site.world.cells = Cells(renamed)
     cubes.LINES.append(nasty)
     try:

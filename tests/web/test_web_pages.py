@@ -9,19 +9,26 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
+
 from web.conftest import Opener, Watch
-from web.test_web_dashboard import bar, bars, expected, kpi, shows
-from web.test_web_time import drag, months
+from web.reading import bar, bars, drag, expected, kpi, months, shows
 from web.world import STATIC, TOKEN, Site
 
-PAGES = ("/", "/?line=Planes", "/sql", "/catalog", "/lineage?table=mart.fact_order_lines", "/receipt/20261123T120311-4f2a")
+PAGES = (
+    "/",
+    "/?line=Planes",
+    "/sql",
+    "/catalog",
+    "/lineage?table=mart.fact_order_lines",
+    "/receipt/20261123T120311-4f2a",
+)
 
 
 @pytest.mark.parametrize("width", [390, 1280, 1600])
-def test_no_page_scrolls_sideways(opener: Opener, width: int) -> None:
+def test_no_page_scrolls_sideways(opener: Opener, site: Site, width: int) -> None:
     page = opener(width=width, height=800)
     for path in PAGES:
-        page.goto(page.url.split("/", 3)[0] + "//" + page.url.split("/", 3)[2] + path)
+        page.goto(site.url + path)
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         page.wait_for_load_state("networkidle")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
@@ -38,6 +45,13 @@ def test_the_token_leaves_the_address_and_goes_with_every_request(opener: Opener
 def test_without_the_token_the_page_says_where_the_link_is(opener: Opener, site: Site) -> None:
     page = opener(url=site.url)
     expect(page.get_by_role("alert")).to_contain_text("Open the link that “mainstem serve” shows")
+
+
+def test_a_tab_opened_from_the_page_needs_no_new_link(opener: Opener, site: Site) -> None:
+    page = opener()
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Catalog").click(modifiers=["Control"])
+    expect(opened.value.locator("article h2").first).to_have_text("mart.fact_order_lines")
 
 
 def test_failures_are_said_and_can_be_tried_again(opener: Opener, site: Site) -> None:
@@ -77,7 +91,9 @@ def test_a_newer_release_is_offered(opener: Opener, site: Site) -> None:
     shows(page, site.world.cells)
     site.world.release = "r0004"
     site.world.dashboards["sales"]["release"]["id"] = "r0004"
-    page.evaluate("() => { const now = Date.now(); Date.now = () => now + 60000; dispatchEvent(new Event('focus')); }")
+    page.evaluate(
+        "() => { const now = Date.now(); Date.now = () => now + 60000; dispatchEvent(new Event('focus')); }"
+    )
     page.get_by_role("button", name="Show release r0004").click()
     expect(page.locator(".facts")).to_contain_text("release r0004")
 
@@ -109,11 +125,11 @@ def test_the_catalog_finds_tables_by_column(opener: Opener, site: Site) -> None:
     page.get_by_role("searchbox").fill("priceEach")
     expect(page.locator(".side-link:visible")).to_have_count(1)
     page.locator(".side-link:visible").click()
-    expect(page).to_have_url(f"{site.url}/catalog/raw.orderdetails")
+    expect(page).to_have_url(f"{site.url}/catalog?table=raw.orderdetails")
     expect(page.locator("article dl")).to_contain_text("unknown")
     page.go_back()
     expect(page.locator("article h2").first).to_have_text("mart.fact_order_lines")
-    page.get_by_role("link", name="mart.dim_customers").last.click()
+    page.get_by_role("link", name="dim_customers.customer_key").click()
     expect(page.locator("article h2").first).to_have_text("mart.dim_customers")
 
 
@@ -121,7 +137,9 @@ def test_the_lineage_shows_a_tables_columns(opener: Opener) -> None:
     page = opener("/lineage")
     page.locator('[data-node="mart.fact_order_lines"]').focus()
     page.keyboard.press("Enter")
-    expect(page.locator(".lineage-details")).to_contain_text("raw.orderdetails.quantityOrdered, raw.orderdetails.priceEach")
+    expect(page.locator(".lineage-details")).to_contain_text(
+        "raw.orderdetails.quantityOrdered, raw.orderdetails.priceEach"
+    )
     expect(page.locator('[data-node="raw.customers"]')).not_to_have_class(re.compile("faint"))
     page.locator('[data-node="mart.dim_customers"]').click()
     expect(page.locator('[data-node="raw.orders"]')).to_have_class(re.compile("faint"))
@@ -170,7 +188,9 @@ def test_the_servers_cube_gives_the_same_page(opener: Opener, site: Site) -> Non
     site.world.gate.clear()
     bar(page, "line", "Motorcycles").click()
     expect(page.locator('[data-kpi="revenue"][aria-busy]')).to_have_count(1)
-    computing = page.locator('[data-kpi="revenue"]').evaluate("tile => getComputedStyle(tile, '::after').content")
+    computing = page.locator('[data-kpi="revenue"]').evaluate(
+        "tile => getComputedStyle(tile, '::after').content"
+    )
     assert computing == '"computing"'
     site.world.gate.set()
     some = cells.where(lambda cell: cell.line == "Motorcycles")

@@ -3,32 +3,10 @@
 from __future__ import annotations
 
 from playwright.sync_api import Locator, Page, expect
+
 from web.conftest import Opener
-from web.cubes import Cells
-from web.test_web_dashboard import shows
+from web.reading import at, drag, months, shows
 from web.world import Site
-
-MONTHS = 29
-
-
-def at(page: Page, month: int) -> tuple[float, float]:
-    """The middle of a month of the chart, 0 = January 2003, in the window's pixels."""
-    page.locator(".brush-back").scroll_into_view_if_needed()
-    box = page.locator(".brush-back").bounding_box()
-    assert box is not None
-    return box["x"] + (month + 0.5) * box["width"] / MONTHS, box["y"] + box["height"] / 2
-
-
-def drag(page: Page, first: int, last: int) -> None:
-    page.mouse.move(*at(page, first))
-    page.mouse.down()
-    page.mouse.move(*at(page, last), steps=6)
-    page.mouse.up()
-
-
-def months(cells: Cells, first: int, last: int) -> Cells:
-    """The cells of the months `first` to `last`, 0 = January 2003."""
-    return cells.where(lambda c: c.date is not None and first <= (c.date.year - 2003) * 12 + c.date.month - 1 <= last)
 
 
 def handle(page: Page, end: str) -> Locator:
@@ -44,7 +22,9 @@ def test_a_drag_selects_months_and_enters_the_history_once(opener: Opener, site:
     expect(page).to_have_url(f"{site.url}/?date=2003-04-01..2003-09-30")
     drag(page, 5, 7)
     shows(page, months(site.world.cells, 5, 10))
-    assert series == page.locator("[data-series]").evaluate_all("all => all.map(path => path.getAttribute('d'))")
+    assert series == page.locator("[data-series]").evaluate_all(
+        "all => all.map(path => path.getAttribute('d'))"
+    )
     page.go_back()
     shows(page, months(site.world.cells, 3, 8))
     page.go_back()

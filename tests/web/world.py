@@ -8,9 +8,11 @@ import gzip
 import json
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import mainstem
 from web import cubes, documents
@@ -42,9 +44,10 @@ class World:
     def answer(self, path: str, body: dict[str, Any] | None) -> Any:
         """The JSON document at `path`, the cube as bytes, or None."""
         parts = path.strip("/").split("/")[1:]
-        simple = {
+        simple: dict[str, Callable[[], Any]] = {
             "dashboards": lambda: [
-                {"name": name, "title": doc["title"], "model": doc["model"]} for name, doc in self.dashboards.items()
+                {"name": name, "title": doc["title"], "model": doc["model"]}
+                for name, doc in self.dashboards.items()
             ],
             "catalog": lambda: documents.CATALOG,
             "lineage": lambda: documents.LINEAGE,
@@ -79,7 +82,9 @@ class World:
             if name == "date":
                 first, last = (dt.date.fromisoformat(text) if text else None for text in chosen)
                 cells = [
-                    c for c in cells if c.date and (not first or c.date >= first) and (not last or c.date <= last)
+                    c
+                    for c in cells
+                    if c.date and (not first or c.date >= first) and (not last or c.date <= last)
                 ]
             else:
                 cells = [c for c in cells if getattr(c, name) in chosen]
@@ -120,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.serve(json.loads(self.rfile.read(length)))
 
     def serve(self, body: dict[str, Any] | None) -> None:
-        path = self.path.split("?")[0]
+        path = unquote(self.path.split("?")[0])
         if path.startswith("/static/"):
             file = STATIC / path.removeprefix("/static/")
             self.send(200, file.read_bytes(), TYPES[file.suffix])
@@ -159,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *args: object) -> None:
         """Quiet."""
 
 

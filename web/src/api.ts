@@ -15,12 +15,35 @@ export class ApiError extends Error {
 
 const KEY = "mainstem-token";
 
-/** The token comes in the fragment once, moves to the tab's storage and leaves the address bar. */
-export function takeToken(): void {
+/**
+ * The token comes in the fragment once, moves to the tab's storage and leaves the address bar. A tab
+ * that was opened from another one asks its neighbours, which only pages of this server can hear.
+ */
+export async function takeToken(): Promise<void> {
   const match = /[#&]token=([^&]+)/.exec(location.hash);
-  if (!match) return;
-  sessionStorage.setItem(KEY, decodeURIComponent(match[1]!));
-  history.replaceState(null, "", location.pathname + location.search);
+  if (match) {
+    sessionStorage.setItem(KEY, decodeURIComponent(match[1]!));
+    history.replaceState(null, "", location.pathname + location.search);
+  }
+  const channel = new BroadcastChannel(KEY);
+  if (sessionStorage.getItem(KEY) === null) await borrow(channel);
+  channel.onmessage = (event) => {
+    const token = sessionStorage.getItem(KEY);
+    if (event.data === "ask" && token !== null) channel.postMessage({ token });
+  };
+}
+
+function borrow(channel: BroadcastChannel): Promise<void> {
+  return new Promise((done) => {
+    channel.onmessage = (event) => {
+      const token = (event.data as { token?: unknown } | null)?.token;
+      if (typeof token !== "string") return;
+      sessionStorage.setItem(KEY, token);
+      done();
+    };
+    channel.postMessage("ask");
+    setTimeout(done, 200);
+  });
 }
 
 function explain(status: number, body: unknown): ApiError {
@@ -89,6 +112,7 @@ export interface TableEntry {
   readonly bytes?: number | null;
   readonly snapshot?: string | number | null;
   readonly grain?: string;
+  readonly why?: readonly string[];
   readonly sql?: string | null;
   readonly columns: readonly {
     readonly name: string;

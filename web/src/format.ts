@@ -15,6 +15,8 @@ export interface NumberFormat {
   readonly plain: (value: number) => string;
   /** Every digit of raw / 10^scale: `$9,604,190.61`. */
   readonly exact: (raw: number, scale: number) => string;
+  /** The dashboard's file asks for the short form (`s`). */
+  readonly short: boolean;
 }
 
 interface Parts {
@@ -68,7 +70,10 @@ export function numberFormat(format: string | undefined, kind: MeasureSpec["kind
     inner(value).replace(/k(?=\D*$)/, "K").replace(/G(?=\D*$)/, "B");
   const words = named(wrap(specifier.type === "s" ? parts.spec : ".3s"));
   const trimmed = named(wrap(".3~s"));
-  const plain = specifier.type === "s" ? words : wrap(parts.spec);
+  const given = wrap(parts.spec);
+  const whole = wrap(",d");
+  const either = (value: number): string => (Number.isInteger(value) ? whole(value) : given(value));
+  const plain = specifier.type === "s" ? words : format ? given : either;
   const exactly = (raw: number, scale: number): string => {
     if (!Number.isInteger(raw)) return plain(raw / 10 ** scale);
     const decimals = specifier.type === "f" ? Math.max(scale, specifier.precision ?? 0) : scale;
@@ -82,7 +87,7 @@ export function numberFormat(format: string | undefined, kind: MeasureSpec["kind
     return size >= 100 || Number.isInteger(value) ? wrap(",.0f")(value) : plain(value);
   };
   const tick = (value: number): string => (percent ? plain(value) : Math.abs(value) < 1 && value !== 0 ? wrap(".2~f")(value) : trimmed(value));
-  return { compact, tick, plain, exact: exactly };
+  return { compact, tick, plain, exact: exactly, short: specifier.type === "s" };
 }
 
 /** Whole numbers are shown whole as long as they fit; money above 100,000 in short. */

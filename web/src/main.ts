@@ -17,14 +17,22 @@ let shown = "";
 
 type Open = (page: Page) => Promise<void>;
 
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 function route(path: string): { open: Open; section: string } | null {
   const [, head = "", ...tail] = path.split("/");
-  const rest = decodeURIComponent(tail.join("/"));
+  const rest = decoded(tail.join("/"));
   if (head === "" || head === "index.html") return { open: (page) => dashboardPage(page, null), section: "/" };
   if (head === "d" && rest !== "") return { open: (page) => dashboardPage(page, rest), section: "/" };
   if (head === "receipt" && rest !== "") return { open: (page) => receiptPage(page, rest), section: "" };
   if (head === "sql") return { open: sqlPage, section: "/sql" };
-  if (head === "catalog") return { open: (page) => catalogPage(page, rest), section: "/catalog" };
+  if (head === "catalog") return { open: catalogPage, section: "/catalog" };
   if (head === "lineage") return { open: lineagePage, section: "/lineage" };
   return null;
 }
@@ -97,8 +105,9 @@ function follow(event: MouseEvent): void {
   event.preventDefault();
   settle();
   if (link.pathname + link.search !== location.pathname + location.search) history.pushState(null, "", link.href);
-  scrollTo(0, 0);
-  void open(true).then(() => document.getElementById("main")!.focus({ preventScroll: true }));
+  const stays = shown === location.pathname && moved !== null && link.closest("#nav") === null;
+  if (!stays) scrollTo(0, 0);
+  void open(!stays).then(() => stays || document.getElementById("main")!.focus({ preventScroll: true }));
 }
 
 function start(): void {
@@ -111,10 +120,9 @@ function start(): void {
     void run(exportedPage);
     return;
   }
-  takeToken();
   document.addEventListener("click", follow);
   addEventListener("popstate", () => void open());
-  void open();
+  void takeToken().then(() => open());
 }
 
 start();

@@ -4,6 +4,7 @@ import { parseColumn, toGrid } from "../src/answers.js";
 import { areas, barRows, Colors } from "../src/charts/shape.js";
 import { headline, numberFormat, textAt, valueAt } from "../src/format.js";
 import { columnsOf, layout, related } from "../src/lineage.js";
+import { referred } from "../src/pages/catalog.js";
 import { csvCell } from "../src/pages/sql.js";
 import type { Grid, Key, MeasureSpec } from "../src/types.js";
 
@@ -102,4 +103,9 @@ test("the lineage's layout: left to right, lanes for long edges, cycles end", ()
   assert.equal(spots.filter((spot) => spot.lane).length, 1);
   assert.deepEqual([...related(doc, "b")].sort(), ["a", "b", "c"]);
   assert.deepEqual(columnsOf(doc, "s.t"), [["u", ["a.b"]]]);
+});
+
+test("a reference leads to its table, with or without schema and column", () => {
+  const names = ["mart.fact", "mart.dim_customers", "raw.dim"];
+  assert.deepEqual(["mart.dim_customers", "dim_customers", "dim_customers.customer_key", "mart.dim_customers.customer_key", "none.x"].map((each) => referred(each, names)), ["mart.dim_customers", "mart.dim_customers", "mart.dim_customers", "mart.dim_customers", null]);
 });

@@ -95,7 +95,7 @@ def _me(promise: Promise) -> str:
 
 def grain_rows(promise: Promise, what: str = "count(*)") -> str:
     """A SELECT over the grain table after the model's own declared filter."""
-    where = f" where {promise.where}" if promise.where else ""
+    where = f" where {promise.where}\n" if promise.where else ""  # it may end in a comment
     return f"select {what} from {quoted(RAW, promise.grain)}{where}"
 
 
@@ -137,14 +137,14 @@ def _key(promise: Promise) -> Question:
         f"group by {columns} having count(*) > 1) "
         f"select (select count(*) from repeated), k, n from repeated order by n desc, k limit 3"
     )
-    named = joined(promise.key)
+    named, be = joined(promise.key), "is" if len(promise.key) == 1 else "are"
 
     def judge(rows: list[Row]) -> Verdict:
         if not rows:
-            return Verdict("key", True, f"{named} is unique")
+            return Verdict("key", True, f"{named} {be} unique")
         examples = joined(f"{key} stands {number} times" for _, key, number in rows)
         return Verdict(
-            "key", False, f"{named} is not unique: {count(int(rows[0][0]), 'key')} repeated; {examples}"
+            "key", False, f"{named} {be} not unique: {count(int(rows[0][0]), 'key')} repeated; {examples}"
         )
 
     return Question("key", sql, judge)
@@ -165,7 +165,7 @@ def _not_null(promise: Promise, columns: Sequence[str]) -> Question:
 def _sum(promise: Promise, column: str, equals: str) -> Question:
     total = "cast(sum({0}) as varchar) as {1}, typeof(sum({0})) as {1}_type"
     mine = total.format(quoted(column), "here")
-    theirs = grain_rows(promise, total.format(f"({equals})", "there"))
+    theirs = grain_rows(promise, total.format(f"({equals}\n)", "there"))
     sql = f"select * from (select {mine} from {_me(promise)}), ({theirs})"
     name = f"sum of {column}"
     table = f"{RAW}.{promise.grain}"
@@ -245,7 +245,8 @@ def _no_rows(sql: str) -> Question:
             "sql", not found, f"the check's SELECT returns {count(found, 'row')}" if found else text
         )
 
-    return Question("sql", f"select count(*) from ({sql})", judge)
+    one = sql.strip().rstrip(";")
+    return Question("sql", f"select count(*) from ({one}\n)", judge)
 
 
 def same_number(left: str | None, right: str | None, *, approximate: bool) -> bool:

@@ -25,6 +25,7 @@ from mainstem.draft.walk import is_geo, works_here
 from mainstem.schema import Kind
 
 _QUIET = LEFT_OUT | {Use.KEY}
+_ESSAYS = ("mediumtext", "longtext", "ntext", "clob", "nclob")  # too long to stand on every row of a fact
 
 
 def assemble(found: Found, plan: dims.Plan) -> Star:
@@ -89,9 +90,16 @@ def _dimension(found: Found, plan: dims.Plan, base: str, entity: str, name: str)
     for item in gathered:
         why.append(f"{item.name} lists {item.to_class.target} by name: many-to-many, so no row is doubled; "
                    f"the bridge {item.bridge} keeps each pair.")  # fmt: skip
-    return Dimension(name, entity, base, node.key or (node.table.columns[0].name,), tuple(attributes),
+    return Dimension(name, entity, base, node.key or _referred(found, base), tuple(attributes),
     tuple(kept),
                      gathered, tuple(dict.fromkeys(why)))  # fmt: skip
+
+
+def _referred(found: Found, base: str) -> tuple[str, ...]:
+    """Without a primary key: the columns that the foreign keys refer to."""
+    for hop in found.graph.children[base]:
+        return hop.target_columns
+    return (found.graph[base].table.columns[0].name,)
 
 
 def _note(node: Node, column: str) -> str:
@@ -298,7 +306,7 @@ def _lent(node: Node, found: Found) -> list[tuple[Path, Node]]:
     lent: list[tuple[Path, Node]] = []
     for hop in node.links:
         target = found.graph[hop.target]
-        takes_place = target.head in lexicon.EVENT_PARENT
+        takes_place = target.head in lexicon.EVENT_PARENT | lexicon.CALENDAR
         if (takes_place or set(hop.columns) <= set(node.key)) and target.columns(Use.DATE, Use.HIRE):
             lent.append(((hop,), target))
     return lent[:1]
@@ -314,6 +322,7 @@ def _attributes(
             use = source.uses[column.name]
             if (
                 use in _QUIET
+                or column.native.lower() in _ESSAYS
                 or use in (Use.ADDITIVE, Use.SEMI, Use.PRICE, Use.DATE, Use.START, Use.END)
                 or column.name in source.key
             ):

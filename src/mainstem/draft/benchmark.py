@@ -26,11 +26,16 @@ _KINDS: tuple[tuple[str, Type], ...] = (
 def from_benchmark(document: Mapping[str, Any]) -> Database:
     """A schema of the benchmark as a Database. Computed columns get their type from their name."""
     tables = []
+    exact = {n: {c["name"].lower(): c["name"] for c in s["columns"]} for n, s in document["tables"].items()}
     for name, spec in document["tables"].items():
         columns = tuple(_column(c) for c in spec["columns"])
         links = tuple(
-            ForeignKey(tuple(k["columns"]), k["ref_table"], tuple(k["ref_columns"]))
-            for k in spec.get("fks", ())
+            ForeignKey(
+                tuple(exact[name][c.lower()] for c in key["columns"]),
+                key["ref_table"],
+                tuple(exact[key["ref_table"]][c.lower()] for c in key["ref_columns"]),
+            )
+            for key in spec.get("fks", ())
         )
         unique = tuple(tuple(u) for u in spec.get("unique", ()))
         tables.append(Table(name, columns, tuple(spec.get("pk", ())), unique, links))

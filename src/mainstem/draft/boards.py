@@ -35,6 +35,7 @@ _PLANNED = frozenset(
         "requested",
     ]
 )
+_LABEL = 1.5
 _PLACES = ("country", "nation", "region", "territory", "state", "province", "city")
 _KINDS = (
     "category",
@@ -145,6 +146,8 @@ def _splits(star: Star, fact: Fact, graph: Graph) -> list[tuple[str, Any, float]
     found.sort(key=lambda item: -item[0])
     chosen: list[tuple[str, Any, float]] = []
     for score, name, spec in found:
+        if len(chosen) >= 2 and score <= _LABEL:
+            break  # a name of each thing has too many values to stand beside two that split well
         if len(chosen) < 3 and name not in {c[0] for c in chosen} and not _same_kind(name, chosen):
             chosen.append((name, spec, score))
     return chosen
@@ -184,7 +187,7 @@ def _score(graph: Graph, dimension: Dimension, attribute: SourceColumn, link: Li
         if kind in words.meanings(tail):
             score = max(score, 5.5 if kind in ("category", "line", "genre", "brand", "segment") else 4.0)
     if not score and use is Use.LABEL and not attribute.path:
-        score = 1.5
+        score = _LABEL
     if score and len(link.path) > 2:
         score -= 0.5
     if score and attribute.path and set(tail) & set(_PLACES) and not is_geo(owner):

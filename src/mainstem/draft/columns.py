@@ -114,7 +114,11 @@ def _secret(c: Named) -> Use | None:
 
 def _junk(c: Named) -> Use | None:
     native = c.column.native.lower()
-    if c.column.type.kind is Kind.BINARY or native.startswith(_OPAQUE) or c.has(lexicon.JUNK):
+    if (
+        c.column.type.kind is Kind.BINARY
+        or native.startswith(_OPAQUE)
+        or (c.has(lexicon.JUNK) and not c.numeric)
+    ):
         return Use.JUNK
     return None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mainstem.draft import lexicon
 from mainstem.draft.columns import Use
 from mainstem.draft.graph import Graph, Node
-from mainstem.draft.shapes import Shape, shape_of
+from mainstem.draft.shapes import Shape, named_after_ends, shape_of
 from mainstem.draft.star import Hop
 
 THRESHOLD = 3.0
@@ -40,7 +40,8 @@ def find(graph: Graph) -> Found:
     lines, satellites = _lines(graph, plain, events)
     ctv = topology(graph)
     scores, parts = {}, {}
-    for node in plain:
+    histories = [node for node in graph.nodes.values() if shapes[node.name] is Shape.HISTORY]
+    for node in (*plain, *histories):
         scored = [(label, part(graph, node, ctv, lines, satellites)) for label, part in PARTS]
         scores[node.name] = round(sum(value for _, value in scored), 2)
         parts[node.name] = tuple(f"{label} {value:+.1f}" for label, value in scored if value)
@@ -88,9 +89,12 @@ def is_event(graph: Graph, node: Node) -> bool:
     spoken = named_as_event(node)
     if not spoken and node.head in lexicon.ENTITY | lexicon.CLASS | lexicon.GEO:
         return False
-    if node.columns(Use.LABEL) and node.head in lexicon.EVENT_PARENT and not node.columns(Use.ADDITIVE):
-        return False  # a race, a show: it has a name, and results refer to it
+    named = any(node.said_of[c.name][-1] == "name" for c in node.columns(Use.LABEL))
+    if named and graph.children[node.name] and not node.columns(Use.ADDITIVE):
+        return False  # a race, an exam: it has a name, and results refer to it
     if (is_person(node) and not spoken) or (node.columns(Use.LABEL) and not (spoken and _relates(node) > 1)):
+        return False
+    if not spoken and _hub(graph, node):
         return False
     if node.dates:
         return (spoken and bool(node.links)) or (
@@ -101,6 +105,15 @@ def is_event(graph: Graph, node: Node) -> bool:
         spoken
         and bool(node.links)
         and any(_part_of(graph[h.table], node, h) for h in graph.children[node.name])
+    )
+
+
+def _hub(graph: Graph, node: Node) -> bool:
+    """A thing that dated, measured events refer to, and that counts nothing itself: a meter, a contract."""
+    children = [graph[hop.table] for hop in graph.children[node.name]]
+    return not node.columns(Use.ADDITIVE) and any(
+        child.dates and child.columns(Use.ADDITIVE, Use.SEMI, Use.PRICE) and not _stem(child, node)
+        for child in children
     )
 
 
@@ -224,11 +237,8 @@ def _leaf(graph: Graph, node: Node, ctv: Mapping[str, float], lines: Links, sate
 def _spoken(graph: Graph, node: Node, ctv: Mapping[str, float], lines: Links, satellites: Links) -> float:
     if named_as_event(node):
         return 1.0
-    return (
-        -1.0
-        if node.head in (lexicon.ENTITY | lexicon.CLASS) - lexicon.LINE and node.columns(Use.LABEL)
-        else 0.0
-    )
+    thing = node.head in (lexicon.ENTITY | lexicon.CLASS) - lexicon.LINE
+    return -1.0 if thing and not named_after_ends(graph, node) else 0.0
 
 
 def _labelled(graph: Graph, node: Node, ctv: Mapping[str, float], lines: Links, satellites: Links) -> float:
@@ -269,7 +279,7 @@ def _choose(
     facts = []
     for node in plain:
         dated = bool(node.dates) or node.name in lines or node.name in satellites
-        placed = dated or named_as_event(node) or len(node.links) > 1
+        placed = dated or named_as_event(node) or len(node.links) > 1 or _snapshot(node)
         if scores[node.name] >= THRESHOLD and placed:
             facts.append(node.name)
             why[node.name].append(f"Fact score {scores[node.name]:.1f} (3 or more is a fact).")
@@ -277,6 +287,12 @@ def _choose(
             facts.append(node.name)
             why[node.name].append("An event: dated, describes nothing by itself; never a dimension.")
     return facts
+
+
+def _snapshot(node: Node) -> bool:
+    """Stock on hand, balances: a level of something, keyed by what it is a level of."""
+    linked = {column for hop in node.links for column in hop.columns}
+    return bool(node.key) and set(node.key) <= linked and bool(node.columns(Use.SEMI))
 
 
 def _absorb(graph: Graph, facts: list[str], lines: Links, why: dict[str, list[str]]) -> dict[str, str]:
@@ -339,8 +355,10 @@ def _last_resort(
     """Rule 12: never an empty model. Associations and histories first, else the table that scores best."""
     measured = [
         n
-        for n, s in scores.items()
-        if graph[n].columns(Use.ADDITIVE, Use.SEMI) and graph[n].links and not is_person(graph[n])
+        for n in scores
+        if graph[n].columns(Use.ADDITIVE, Use.SEMI)
+        and (graph[n].links or graph[n].dates)
+        and not is_person(graph[n])
     ]
     if measured:
         chosen = [max(measured, key=lambda n: scores[n])]

@@ -127,7 +127,7 @@ def _node(
     declared = [Hop(table.name, k.columns, k.ref_table, k.ref_columns) for k in table.foreign_keys]
     hops = [*dict.fromkeys([*declared, *inferred])]
     said_of = _column_words(table)
-    means = words.meanings(said)
+    means = words.meanings(word for word in said if not word.isdigit()) or said
     linked = {c for hop in hops for c in hop.columns}
     uses: dict[str, Use] = {}
     for column in table.columns:

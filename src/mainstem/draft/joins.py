@@ -5,6 +5,7 @@ from __future__ import annotations
 from mainstem.draft import lexicon, naming, words
 from mainstem.draft.graph import Graph
 from mainstem.draft.star import Path
+from mainstem.schema import Kind
 
 
 class Joins:
@@ -49,6 +50,16 @@ class Joins:
         """A column of the table at the end of the path: `customers."customerName"`."""
         return f"{self.alias(path)}.{words.quote(name)}"
 
+    def _equal(self, table: str, left: str, column: str, target: str, right: str, other: str) -> str:
+        """`left = right`; as text where one is text and the other is not (SQLite lets that be)."""
+        kinds = {
+            self._graph[table].table.column(column).type.kind is Kind.STRING,
+            self._graph[target].table.column(other).type.kind is Kind.STRING,
+        }
+        if len(kinds) == 1:
+            return f"{left} = {right}"
+        return f"cast({left} as varchar) = cast({right} as varchar)"
+
     def imports(self) -> list[str]:
         """The import CTEs, one a table."""
         return [
@@ -67,7 +78,9 @@ class Joins:
             before = self._aliases[path[:-1]]
             named = table if table == alias else f"{table} as {alias}"
             pairs = [
-                f"{before}.{words.quote(c)} = {alias}.{words.quote(t)}"
+                self._equal(
+                    hop.table, f"{before}.{words.quote(c)}", c, hop.target, f"{alias}.{words.quote(t)}", t
+                )
                 for c, t in zip(hop.columns, hop.target_columns, strict=True)
             ]
             lines.append(f"{indent}left join {named}\n{indent}    on " + f"\n{indent}    and ".join(pairs))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from mainstem.draft import lexicon, words
@@ -60,53 +60,96 @@ def foreign_keys(
     tables: list[Table], said: Mapping[str, tuple[str, ...]], profile: Profile
 ) -> dict[str, tuple[Hop, ...]]:
     """Undeclared links by table. One target a column, no two tables that point at each other."""
-    targets = [t for t in tables if len(t.primary_key) == 1]
-    spoken = {t.name: words.meanings(said[t.name]) for t in targets}
-    by_key: dict[tuple[str, ...], int] = {}
-    for target in targets:
-        name = words.meanings(words.split(target.primary_key[0]))
-        by_key[name] = by_key.get(name, 0) + 1
+    search = _Search(tables, said, profile)
     found: dict[str, list[Hop]] = {}
     for table in tables:
         linked = {c for key in table.foreign_keys for c in key.columns}
         for column in table.columns:
-            if column.name in linked or column.type.kind not in _FAMILY:
-                continue
-            best = _best(table, column, targets, spoken, by_key, profile)
-            if best:
-                found.setdefault(table.name, []).append(best)
+            if column.name not in linked and column.type.kind in _FAMILY:
+                best = search.best(table, column)
+                if best:
+                    found.setdefault(table.name, []).append(best)
     return {name: tuple(hops) for name, hops in _without_cycles(tables, found).items()}
 
 
-def _best(
-    table: Table,
-    column: Column,
-    targets: list[Table],
-    spoken: Mapping[str, tuple[str, ...]],
-    by_key: Mapping[tuple[str, ...], int],
-    profile: Profile,
-) -> Hop | None:
-    best: tuple[float, str, Hop] | None = None
-    for target in targets:
-        key = target.column(target.primary_key[0])
-        if target.name == table.name and column.name == key.name:
-            continue
-        if _FAMILY.get(key.type.kind) != _FAMILY[column.type.kind]:
-            continue
-        name = _name_score(column, key, spoken[target.name], by_key, table.name == target.name)
-        if name < 0.5:
-            continue
-        score = _score(name, profile.contained.get((table.name, column.name, target.name)))
-        if column.name in table.primary_key and len(table.primary_key) == 1 and not _extends(table, target):
-            continue
-        candidate = (score, target.name, Hop(table.name, (column.name,), target.name, (key.name,)))
-        if score >= ACCEPT and (best is None or (-score, target.name) < (-best[0], best[1])):
-            best = candidate
-    return best[2] if best else None
+class _Search:
+    """Tables by the words of their keys and of their names, so that a column need not look at all of them.
+
+    Where a database declares its foreign keys, only a name that says the whole key is believed.
+    """
+
+    def __init__(self, tables: list[Table], said: Mapping[str, tuple[str, ...]], profile: Profile) -> None:
+        self._profile = profile
+        self._loose = sum(bool(table.foreign_keys) for table in tables) < 0.3 * len(tables)
+        self._by_key: dict[tuple[str, ...], list[Table]] = {}
+        self._by_name: dict[tuple[str, ...], list[Table]] = {}
+        self._by_tail: dict[tuple[str, ...], list[Table]] = {}
+        for table in tables:
+            if len(table.primary_key) != 1:
+                continue
+            name = words.meanings(said[table.name])
+            self._by_key.setdefault(_said(table.primary_key[0]), []).append(table)
+            self._by_name.setdefault(name, []).append(table)
+            for start in range(1, len(name)):
+                self._by_tail.setdefault(name[start:], []).append(table)
+
+    def best(self, table: Table, column: Column) -> Hop | None:
+        """The link of a column with the highest score of `ACCEPT` or more; the first by name among equals."""
+        alone = table.primary_key == (column.name,)
+        scored: list[tuple[float, str, Table]] = []
+        for name, target in self._candidates(table, column):
+            key = target.column(target.primary_key[0])
+            if (target.name == table.name and column.name == key.name) or (
+                alone and not _extends(table, target)
+            ):
+                continue
+            if _FAMILY.get(key.type.kind) != _FAMILY[column.type.kind]:
+                continue
+            score = _score(name, self._profile.contained.get((table.name, column.name, target.name)))
+            if score >= ACCEPT:
+                scored.append((-score, target.name, target))
+        if not scored:
+            return None
+        target = min(scored, key=lambda item: item[:2])[2]
+        return Hop(table.name, (column.name,), target.name, target.primary_key)
+
+    def _candidates(self, table: Table, column: Column) -> Iterator[tuple[float, Table]]:
+        said = _said(column.name)
+        owners = self._by_key.get(said, [])
+        if (
+            len(owners) == 1
+            and owners[0].name != table.name
+            and ((len(said) > 1 and _names_a_key(said)) or said[0] in lexicon.CODES)
+        ):
+            yield 1.0, owners[0]
+        if self._loose and (column.type.kind is not Kind.STRING or "uuid" in column.native):
+            yield from ((0.9, t) for t in self._by_name.get(said, ()))  # orders.customer → customers.id
+        if len(said) < 2 or not _names_a_key(said):
+            return
+        stem = said[:-1]
+        yield from ((1.0, t) for t in self._by_name.get(stem, ()))
+        if stem[-1] in ("parent", "manager", "supervisor", "boss") and table.primary_key:
+            same_word = _said(table.primary_key[0])[-1] == said[-1]
+            yield from ((0.9, t) for t in (table,) if same_word and len(table.primary_key) == 1)
+        if not self._loose:
+            return
+        for start in range(1, len(stem)):
+            named = self._by_name.get(stem[start:], ())
+            yield from ((0.9, t) for t in named if _said(t.primary_key[0])[-1] == said[-1])
+        if stem[-1] not in lexicon.CLASS | lexicon.LINE:
+            yield from ((0.75, t) for t in self._by_tail.get(stem, ()))
+
+
+def _said(name: str) -> tuple[str, ...]:
+    return words.meanings(words.split(name)) or (name,)
+
+
+def _names_a_key(said: tuple[str, ...]) -> bool:
+    return said[-1] in lexicon.KEY_WORDS or said[-1] == "number"
 
 
 def _score(name: float, contained: float | None) -> float:
-    """.45 name + .35 coverage + .20 range; without data the name alone has to carry it."""
+    """.45 name + .55 contents; without data the name alone has to carry it."""
     return name if contained is None else 0.45 * name + 0.55 * contained
 
 
@@ -114,47 +157,6 @@ def _extends(table: Table, target: Table) -> bool:
     """A table with the same key that says more about the same thing: `film_text` of `film`."""
     own, other = words.meanings(words.split(table.name)), words.meanings(words.split(target.name))
     return len(own) > len(other) and own[: len(other)] == other
-
-
-def _name_score(
-    column: Column, key: Column, target: tuple[str, ...], by_key: Mapping[tuple[str, ...], int], same: bool
-) -> float:
-    said = words.meanings(words.split(column.name))
-    key_said = words.meanings(words.split(key.name))
-    if (
-        said == key_said
-        and len(said) == 1
-        and said[0] in lexicon.CODES
-        and by_key[key_said] == 1
-        and not same
-    ):
-        return 1.0
-    if said == target and not same and (column.type.kind is not Kind.STRING or "uuid" in column.native):
-        return 0.9  # orders.customer → customers.id
-    if not said or said[-1] not in lexicon.KEY_WORDS | {"number"}:
-        return 0.0
-    if said == key_said and len(key_said) > 1 and by_key[key_said] == 1 and not same:
-        return 1.0
-    stem = said[:-1]
-    if not stem:
-        return 0.0
-    if stem == target:
-        return 1.0
-    if same:
-        return (
-            0.9
-            if stem[-1] in ("parent", "manager", "supervisor", "boss") and said[-1] == key_said[-1]
-            else 0.0
-        )
-    if len(target) <= len(stem) and stem[-len(target) :] == target:
-        return 0.9
-    if (
-        len(stem) < len(target)
-        and target[-len(stem) :] == stem
-        and stem[-1] not in lexicon.CLASS | lexicon.LINE
-    ):
-        return 0.75
-    return 0.0
 
 
 def _without_cycles(tables: list[Table], found: dict[str, list[Hop]]) -> dict[str, list[Hop]]:

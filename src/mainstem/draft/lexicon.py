@@ -38,15 +38,17 @@ PARTY = _set(
     provider practitioner teacher instructor professor driver passenger guest agent seller vendor
     supplier buyer author actor artist player contact manager rep representative salesperson worker
     nurse subscriber lead donor volunteer tenant owner borrower reader citizen participant candidate
-    applicant director editor speaker consultant operator technician cashier clerk rider traveler
+    applicant director editor speaker host landlord chef coach trainer therapist courier dentist lawyer
+    officer inspector auditor surgeon consultant operator technician cashier clerk rider traveler
     traveller holder beneficiary insured reviewer
     """
 )
 
 PERSON_ROLE = _set(
     """
-    employee emp staff agent rep representative salesperson seller person people worker manager clerk
-    cashier technician operator consultant advisor adviser recruiter teacher instructor doctor physician
+    employee emp staff agent rep representative salesperson seller person people worker manager host
+    coach trainer therapist courier dentist lawyer officer inspector auditor surgeon clerk cashier
+    technician operator consultant advisor adviser recruiter teacher instructor doctor physician
     provider nurse
     """
 )
@@ -92,6 +94,8 @@ TECHNICAL = _set(
 
 MEDIA = _set("photo image picture illustration document file attachment thumbnail media logo avatar resume")
 
+CALENDAR = _set("date day calendar")
+
 HISTORY = _set("history hist historical log version archive")
 
 EVENT_PARENT = _set(
@@ -116,9 +120,13 @@ VALIDITY = _set(
 )
 START = _set("start from begin valid effective since")
 END = _set("end to until thru through expiry stop finish expires")
-HIRE = _set("hire hired joined join joining signup registered termination")
+HIRE = _set(
+    "hire hired joined join joining signup registered termination installed installation founded established "
+    "manufactured manufacture built commissioned since"
+)
+"""When an entity began: of no use to a fact that has another date."""
 DATE_WORDS = _set("date time datetime timestamp day at on dt ts when")
-TIME_TAIL = _set("date time datetime timestamp at on dt ts day")
+TIME_TAIL = _set("when date time datetime timestamp at on dt ts day")
 LATER = _set(
     """
     ship shipped shipping return returned close closed end ended deliver delivered delivery complete
@@ -133,7 +141,7 @@ LATER = _set(
 PRICE = _set(
     """
     price msrp rate pct percent percentage ratio each temperature score rating avg average mean margin
-    commission exchange interest speed velocity weight height bmi probability share odds gpa grade
+    exchange interest speed velocity weight height bmi probability share odds gpa grade
     discount per density latitude longitude humidity pressure lead index factor yield
     """
 )
@@ -238,7 +246,8 @@ PARTICIPLES = {
     "enrolment": "enrolled", "admission": "admitted", "discharge": "discharged", "visit": "visited",
     "review": "reviewed", "start": "started", "begin": "started", "end": "ended", "finish": "finished",
     "registration": "registered", "reservation": "reserved", "transfer": "transferred", "refund": "refunded",
-    "submission": "submitted", "claim": "claimed", "hire": "hired", "change": "changed", "post": "posted",
+    "submission": "submitted", "claim": "claimed", "hire": "hired", "change": "changed",
+    "post": "posted", "list": "listed", "listing": "listed",
 }  # fmt: skip
 """`order_date` is said as `ordered_date`: the noun and its participle."""
 
@@ -251,11 +260,38 @@ IRREGULAR = {"person": "people", "child": "children", "man": "men", "woman": "wo
              "foot": "feet", "basis": "bases", "crisis": "crises", "thesis": "theses", "lens": "lenses",
              "bus": "buses", "quiz": "quizzes", "leaf": "leaves", "shelf": "shelves"}  # fmt: skip
 
-VOCABULARY = (
-    EVENT | LINE | ENTITY | CLASS | GEO | TECHNICAL | MEDIA | HISTORY | EVENT_PARENT | KEY_WORDS | AUDIT_VERBS
-    | BIRTH | VALIDITY | DATE_WORDS | LATER | PRICE | SEMI | ADDITIVE | NOT_MEASURE | MONEY | LABEL | PERSON
-    | SECRET | JUNK | GENERAL | frozenset(ABBREVIATIONS) | frozenset(PARTICIPLES)
-)  # fmt: skip
+VOCABULARY = frozenset().union(
+    *(
+        EVENT,
+        LINE,
+        QUANTITY,
+        ENTITY,
+        CLASS,
+        GEO,
+        TECHNICAL,
+        MEDIA,
+        HISTORY,
+        EVENT_PARENT,
+        KEY_WORDS,
+        AUDIT_VERBS,
+    ),
+    *(
+        BIRTH,
+        VALIDITY,
+        DATE_WORDS,
+        LATER,
+        PRICE,
+        SEMI,
+        ADDITIVE,
+        NOT_MEASURE,
+        MONEY,
+        LABEL,
+        PERSON,
+        SECRET,
+        JUNK,
+    ),
+    *(GENERAL, ABBREVIATIONS, PARTICIPLES),
+)
 
 RESERVED = _set(
     """

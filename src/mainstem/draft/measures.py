@@ -26,7 +26,7 @@ def measures_of(graph: Graph, node: Node, taken: naming.Names, dated: bool) -> t
         name = taken.take(naming.column(node, column.name))
         comment = column.comment.strip().splitlines()[0].strip() if column.comment.strip() else ""
         result.append(Measure(name, column.name, adds, comment, "", money, column.type.kind not in _FLOATS))
-    derived = _amount(graph, node, taken)
+    derived = _amount(graph, node, taken) if dated else None
     return (*result, derived) if derived else tuple(result)
 
 

@@ -18,6 +18,8 @@ def entity(node: Node) -> str:
     written_out = [_written_out(w) for w in said]
     tail = last if last in lexicon.UNCOUNTABLE else words.singular(written_out[-1])
     name = words.snake([words.plain(word) for word in (*written_out[:-1], tail)])
+    if name == "date":
+        return "calendar_date"  # `dim_dates` is the star's own
     return name if name != "column" else "entity"
 
 

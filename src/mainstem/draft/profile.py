@@ -20,13 +20,11 @@ class ColumnProfile:
 @dataclass(frozen=True, slots=True)
 class Profile:
     """`rows` by table; `columns` by (table, column); `contained` by (table, column, other table): the share
-    of the column's values that are found in the other table's key; `most_per_parent` by (table, column):
-    the largest number of rows that share one value of that foreign key."""
+    of the column's values that are found in the other table's key."""
 
     rows: Mapping[str, int] = field(default_factory=dict)
     columns: Mapping[tuple[str, str], ColumnProfile] = field(default_factory=dict)
     contained: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
-    most_per_parent: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def column(self, table: str, column: str) -> ColumnProfile | None:
         """The figures of one column, if known."""

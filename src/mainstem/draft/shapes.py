@@ -79,7 +79,7 @@ def _pass_through(graph: Graph, node: Node) -> bool:
 
 def _bridge(graph: Graph, node: Node) -> bool:
     linked = {c for hop in node.links for c in hop.columns}
-    spoken = node.head in lexicon.EVENT - lexicon.HISTORY and not _named_after_ends(graph, node)
+    spoken = node.head in lexicon.EVENT - lexicon.HISTORY and not named_after_ends(graph, node)
     part = node.head in lexicon.LINE and any(graph[p].head in lexicon.EVENT for p in node.parents)
     if len(node.parents) < 2 or node.dates or spoken or part:
         return False
@@ -103,7 +103,7 @@ def _bridge(graph: Graph, node: Node) -> bool:
     return not node.columns(Use.ADDITIVE, Use.SEMI) and not _rated(node)
 
 
-def _named_after_ends(graph: Graph, node: Node) -> bool:
+def named_after_ends(graph: Graph, node: Node) -> bool:
     """`encounter_diagnoses` of encounters and diagnoses: a name that says the two ends and nothing else."""
     ends = [set(graph[parent].means) for parent in node.parents]
     return (
@@ -134,8 +134,11 @@ def _extension(graph: Graph, node: Node) -> bool:
     hop = identity(node)
     if hop is None or hop.target == node.name:
         return False
+    counted = len(node.measures) if node.columns(Use.ADDITIVE, Use.SEMI) else 0
     leaf_of_numbers = (
-        not graph.children[node.name] and bool(node.measures) and not node.columns(Use.LABEL, Use.TEXT)
+        not graph.children[node.name]
+        and 0 < counted >= len(node.columns(Use.TEXT))
+        and not node.columns(Use.LABEL)
     )
     return not leaf_of_numbers and node.head not in lexicon.EVENT
 

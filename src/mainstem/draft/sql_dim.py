@@ -81,7 +81,7 @@ def _gather(star: Star, joins: Joins, graph: Graph, item: Gathered, name: str) -
     )
     return (
         f"{name} as (\n    select\n        {owner},\n"
-        f"        array_to_string(list_sort(list(distinct {label})), ', ') as {words.quote(item.name)}\n"
+        f"        array_to_string(array_sort(list(distinct {label})), ', ') as {words.quote(item.name)}\n"
         f"    from {bridge}\n    inner join {other}\n        on {pairs}\n    group by {owner}\n)"
     )
 
@@ -152,9 +152,13 @@ bounds as (
     from used
     where day between date '1900-01-01' and date '2100-12-31'
 ),
-days as (
-    select cast(unnest(generate_series(first_day, last_day, interval 1 day)) as date) as day
+calendar as (
+    select unnest(generate_series(first_day, last_day, interval 1 day)) as moment
     from bounds
+),
+days as (
+    select cast(moment as date) as day
+    from calendar
     union
     select day
     from used

@@ -48,6 +48,10 @@ def _segment(word: str) -> tuple[str, ...]:
 def _cover(word: str) -> tuple[str, ...]:
     """The word as the fewest known words of three letters or more, or nothing."""
     best: list[tuple[str, ...] | None] = [()] + [None] * len(word)
+
+    def cost(pieces: tuple[str, ...]) -> tuple[int, int]:
+        return len(pieces), sum(piece not in lexicon.VOCABULARY for piece in pieces)
+
     for end in range(1, len(word) + 1):
         for start in range(end):
             before, piece = best[start], word[start:end]
@@ -56,7 +60,7 @@ def _cover(word: str) -> tuple[str, ...]:
             ):
                 continue
             current = best[end]
-            if current is None or len(before) + 1 < len(current):
+            if current is None or cost((*before, piece)) < cost(current):
                 best[end] = (*before, piece)
     found = best[-1]
     return found if found and len(found) <= 4 else ()

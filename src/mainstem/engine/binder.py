@@ -30,13 +30,16 @@ class Fault:
     message: str
     line: int
     hint: str
+    column: str = ""  # the unknown column, if that is the fault
 
 
 class Binder:
     """Empty tables and views in a private in-memory database."""
 
     def __init__(self) -> None:
-        self._connection = duckdb.connect(config={"threads": 1, "autoinstall_known_extensions": False})
+        # A model reads tables: files and addresses are nobody's source, and no proof would see them.
+        config = {"threads": 1, "autoinstall_known_extensions": False, "enable_external_access": False}
+        self._connection = duckdb.connect(config=config)
         self._connection.execute("set autoload_known_extensions = false")
         self._connection.execute("create schema raw; create schema mart; set schema = 'mart'")
 
@@ -55,10 +58,10 @@ class Binder:
         """A model as a view: the names of its columns, or why it cannot run."""
         try:
             self._connection.execute(f"create or replace view {quoted(*name)} as {sql}\n")
-            described = self._connection.execute(f"describe {quoted(*name)}").fetchall()
+            # Not the view's columns: it would number those that have one name.
+            return tuple(str(column) for column in self._connection.sql(sql).columns)
         except duckdb.Error as error:
             return _fault(str(error))
-        return tuple(str(row[0]) for row in described)
 
     def check(self, sql: str) -> Fault | None:
         """Whether a statement over the tables and views binds."""
@@ -80,4 +83,8 @@ def _fault(text: str) -> Fault:
     if hints:
         names = hints[0].strip().rstrip("?").strip()
         hint = f"did you mean {names}?" if "," not in names else f"nearest names: {names}"
-    return Fault(message[:1].lower() + message[1:], int(line[1]) if line else 1, hint)
+    # DuckDB calls a CTE without columns of its own a "values list"; nobody wrote one.
+    message = message.replace("values list", "table")
+    column = re.search(r'column (?:named )?"([^"]+)"', message)
+    unknown = column[1] if column and ("does not have" in message or "not found" in message) else ""
+    return Fault(message[:1].lower() + message[1:], int(line[1]) if line else 1, hint, unknown)

@@ -80,7 +80,7 @@ def _validity(array: pa.Array[Any], validity: pa.Buffer | None) -> pa.Buffer | N
 def _double_texts(array: pa.Array[Any]) -> pa.Array[Any]:
     validity, values = _buffers(array)
     offsets = pa.allocate_buffer((len(array) + 1) * 4)
-    text = pa.allocate_buffer(len(array) * hashes.LONGEST, resizable=True)
+    text = pa.allocate_buffer(len(array) * hashes.LONGEST, None, resizable=True)
     used = hashes.double_texts(values.address, array.offset, len(array), offsets.address, text.address)
     text.resize(used)
     return pa.Array.from_buffers(pa.string(), len(array), [_validity(array, validity), offsets, text])

@@ -6,18 +6,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from mainstem import crash, metadata
 from mainstem.catalog.local import LocalCatalog
 from mainstem.catalog.port import Pinned, Release
 from mainstem.errors import LakeUnavailable, UsageError, Where
-from mainstem.lake import cleaning, parquet, storage, versions
+from mainstem.lake import cleaning, storage, versions
 from mainstem.lake.lock import run_lock
 from mainstem.lake.values import CleanReport, Staged, TableVersion
 from mainstem.schema import Column, TableName
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Lake:
@@ -44,6 +45,10 @@ class Lake:
         """Write all rows of the table's next version as Parquet, on the disk when this returns; no reader
         sees them. `batches` have the types of `arrow.schema_of(columns)`. Raises what `batches` raises,
         ValueNotExact for a NULL where none may be, LakeUnavailable; then no file is left."""
+        # Here, and pyiceberg in `commit`, not at the file's head: pyarrow and pyiceberg take a fifth and
+        # two thirds of a second, and only those who write shall pay for them.
+        from mainstem.lake import parquet
+
         versions.check_columns(name, columns)
         base = self.catalog.location(name)
         table = metadata.load(base) if base else None
@@ -72,8 +77,6 @@ class Lake:
         """Make the staged rows the table's whole content, by one Iceberg snapshot; the table is created if
         it is new. `summary` and the run's name go into the snapshot's summary. All or nothing, durable
         when this returns. LakeUnavailable if the table has moved on since it was staged."""
-        # The one import that is not at a file's head: pyiceberg takes half a second, and only those who
-        # commit shall pay for it, not every start of the command line.
         from mainstem.lake import iceberg
 
         if self.catalog.location(staged.name) != staged.base:
@@ -85,8 +88,9 @@ class Lake:
         try:
             swapped = self.catalog.swap(staged.name, staged.base, new)
         except LakeUnavailable:
-            # The outcome is unknown: whatever the catalog says now is the truth, and no file may go.
+            # The outcome is unknown until the catalog can be read again; before that no file may go.
             if self.catalog.location(staged.name) != new:
+                storage.remove(prepared.files)
                 raise
             swapped = True
         if not swapped:

@@ -12,6 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,11 +153,8 @@ class _Writer:
     def abort(self) -> None:
         """Delete everything, whatever state it is in."""
         if self.open is not None:
-            try:
-                self.open.parquet.close()
-                self.open.sink.close()
-            except OSError:
-                pass  # closing writes the rest: on a full disk it fails again
+            self.open.abandon()
+            self.open = None
         storage.remove(self.paths)
 
     def _next(self, encoded: Encodings) -> _OpenFile:
@@ -213,7 +211,6 @@ class _OpenFile:
     def __init__(self, path: Path, schema: pa.Schema, statistics: list[str], encoded: Encodings) -> None:
         self.path = path
         self.sink = pa.OSFile(str(path), "wb")
-        self.footers: list[pq.FileMetaData] = []
         self.parquet = pq.ParquetWriter(
             self.sink,
             schema,
@@ -226,11 +223,16 @@ class _OpenFile:
             store_decimal_as_integer=True,
             use_dictionary=encoded.dictionary,
             column_encoding=dict.fromkeys(encoded.delta, "DELTA_BINARY_PACKED") or None,
-            metadata_collector=self.footers,
         )
 
     def close(self) -> pq.FileMetaData:
         """Write the footer and close; the file is not yet on the disk."""
         self.parquet.close()
         self.sink.close()
-        return self.footers[-1]
+        return self.parquet.writer.metadata
+
+    def abandon(self) -> None:
+        """Close without writing anything more: neither now nor, on a full disk, in a finaliser."""
+        self.parquet.is_open = False
+        with suppress(OSError):
+            self.sink.close()

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from sqlglot import exp
+from sqlglot.optimizer.scope import traverse_scope
 
 from mainstem.schema import Table
 
 
 def aggregates(query: exp.Query) -> bool:
     """Whether the rows of a query are groups or distinct values, not rows of a table."""
-    selects = list(query.find_all(exp.Select))
-    return any(one.args.get("group") or one.args.get("distinct") for one in selects) or bool(
-        query.find(exp.SetOperation)
-    )
+    for scope in traverse_scope(query):
+        if scope.is_subquery:
+            continue  # its value stands in a row, it makes none
+        one = scope.expression
+        if isinstance(one, exp.SetOperation) or one.args.get("group") or one.args.get("distinct"):
+            return True
+        if any(found.find_ancestor(exp.Window, exp.Select) is one for found in one.find_all(exp.AggFunc)):
+            return True
+    return False
 
 
 def infer_grain(tables: Iterable[str], schema: Mapping[str, Table]) -> str | None:

@@ -142,6 +142,8 @@ def _one(graph: Graph, item: str, modified: Set[TableName]) -> set[TableName]:
         base = {n for n in graph.nodes if _matches(n, name)}
     if not base:
         names = [n.name if n.namespace == MART else str(n) for n in graph.nodes]
+        if name.startswith("tag:"):
+            names = [f"tag:{tag}" for node in graph.nodes.values() for tag in node.tags]
         raise UsageError(f"the selection {item!r} names no table", hint=nearest(name, names, "tables"))
     return base | _steps(graph, base, before, up=True) | _steps(graph, base, after, up=False)
 

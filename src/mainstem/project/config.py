@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+_SIZE = re.compile(r"\s*\d+(\.\d+)?\s*[KMGT]?I?B\s*", re.IGNORECASE)
 
 
 class _Strict(BaseModel):
@@ -50,8 +53,15 @@ class TargetConfig(_Strict):
     """Where models run. `memory` and `threads` bound the embedded engine (`4GB`, 2)."""
 
     engine: Literal["duckdb"] = "duckdb"
-    memory: str = Field(default="", pattern=r"^\s*(\d+(\.\d+)?\s*[KMGTkmgt]?[Ii]?[Bb]\s*)?$")
+    memory: str = ""
     threads: int = Field(default=0, ge=0, le=1024)
+
+    @field_validator("memory")
+    @classmethod
+    def _size(cls, value: str) -> str:
+        if value and not _SIZE.fullmatch(value):
+            raise ValueError("write it like 4GB")
+        return value
 
 
 class ProjectConfig(_Strict):

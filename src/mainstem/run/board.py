@@ -76,13 +76,15 @@ class Board:
             self._done[name] = version
             self._enter(name, entry)
 
-    def fail(self, names: Sequence[TableName], error: MainstemError, entry: TableEntry | ModelEntry) -> None:
+    def fail(self, entries: Mapping[TableName, TableEntry | ModelEntry], error: MainstemError) -> None:
         """Tables that will not stand in this run, for one reason."""
         with self._changed:
-            self.errors.append(error)
-            self._failed.update(names)
+            if error not in self.errors:
+                self.errors.append(error)
+            self._failed.update(entries)
             self._stopped = self._stopped or self._fail_fast
-            self._enter(names[0], entry)
+            for name, entry in entries.items():
+                self._enter(name, entry)
 
     def _enter(self, name: TableName, entry: TableEntry | ModelEntry) -> None:
         if isinstance(entry, TableEntry):
@@ -171,7 +173,8 @@ class Board:
         """The models' entries in the plan's order, with the line that the dashboard shows."""
         headers = {model.name: model.header for model in project.models}
         for name, entry in self._model_entries.items():
-            entry.headline = self._headline(entry.proofs, headers[name.name].measures)
+            if entry.status not in ("failed", "skipped"):
+                entry.headline = self._headline(entry.proofs, headers[name.name].measures)
             entry.unmatched = unmatched(entry.proofs)
         order = [step.name for step in self.plan.models]
         return sorted(self._model_entries.values(), key=lambda e: order.index(TableName(MART, e.table[5:])))

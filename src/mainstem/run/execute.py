@@ -55,7 +55,11 @@ def execute(plan: Plan, parts: Parts, options: RunOptions, emit: Emit) -> Outcom
     receipt = Receipt(run, now, parts.project.name, __version__, options.command)
     receipt.sources = {name: f"{d.name} ({d.engine})" for name, d in parts.databases.items()}
     board = Board(plan, parts.lake, options.fail_fast)
-    _run_steps(parts, options, board, run, emit)
+    try:
+        _run_steps(parts, options, board, run, emit)
+    except BaseException as error:
+        _broken_off(receipt, board, error, parts)
+        raise
     receipt.removed = [str(name) for name in plan.removed]
     receipt.tables = list(board.table_entries.values())
     receipt.models = board.model_entries_with_headlines(parts.project)
@@ -74,6 +78,17 @@ def execute(plan: Plan, parts: Parts, options: RunOptions, emit: Emit) -> Outcom
     receipts.write(receipt, parts.lake.root)
     emit(RunFinished(run, receipt.release, published, time.monotonic() - started))
     return Outcome(receipt, tuple(board.errors), release, published)
+
+
+def _broken_off(receipt: Receipt, board: Board, error: BaseException, parts: Parts) -> None:
+    """The receipt of a run that was interrupted, or that a defect of ours ended."""
+    message = "interrupted" if isinstance(error, KeyboardInterrupt) else "the run ended by a defect of Mainstem"
+    receipt.finished = datetime.now(UTC)
+    receipt.tables = list(board.table_entries.values())
+    receipt.errors = [{"error": type(error).__name__, "message": message}]
+    release = parts.lake.current_release()
+    receipt.release = release.id if release else ""
+    receipts.write(receipt, parts.lake.root)
 
 
 def _run_steps(parts: Parts, options: RunOptions, board: Board, run: str, emit: Emit) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,6 +11,7 @@ from mainstem.contract.reconcile import Fingerprint
 from mainstem.errors import MainstemError, SourceRefused, SourceUnavailable
 from mainstem.events import Emit, StepFinished, StepProgress, StepStarted
 from mainstem.ingest.load import Load, Loaded, Loader, Pending
+from mainstem.ingest.state import POSITION
 from mainstem.plan import IngestStep
 from mainstem.run.board import Board, failed_table
 from mainstem.run.parts import Parts, RunOptions
@@ -44,11 +46,9 @@ def ingest_source(source: str, parts: Parts, options: RunOptions, board: Board, 
                 reporter.finish(*finishing.popleft())
     except MainstemError as error:
         # The connection is gone or was refused: nothing of this source can follow.
-        left = [current, *(step for step, _, _ in finishing), *remaining]
-        for _, pending, future in finishing:
-            if not isinstance(future.exception(), type(None)):
-                parts.lake.discard(pending.staged)
-        _fail_all(left, error, parts, board, emit)
+        for item in finishing:
+            reporter.settle(*item, error)
+        _fail_all([current, *remaining], error, parts, board, emit)
     finally:
         engine.close()
 
@@ -60,7 +60,8 @@ def _fail_all(steps: list[IngestStep], error: MainstemError, parts: Parts, board
         return
     for step in unfinished:
         emit(StepFinished(str(step.name), "ingest", "failed", detail=text))
-    board.fail([step.name for step in unfinished], error, failed_table(unfinished[0], error, text))
+    entries = {step.name: failed_table(step, error, text) for step in unfinished}
+    board.fail(entries, error)
 
 
 def _load(step: IngestStep, parts: Parts, options: RunOptions) -> Load:
@@ -114,6 +115,24 @@ class _Reporter:
             return
         self._done(step, result)
 
+    def settle(
+        self,
+        step: IngestStep,
+        pending: Pending,
+        future: Future[Loaded | Fingerprint],
+        lost: MainstemError,
+    ) -> None:
+        """What became of a table whose proof was under way when the source was `lost`."""
+        try:
+            result = future.result()
+            if isinstance(result, Fingerprint):
+                raise lost  # it differs, and nobody can be asked where
+        except MainstemError as error:
+            self._parts.lake.discard(pending.staged)
+            self._failed(step, error, time.monotonic() - pending.started)
+            return
+        self._done(step, result)
+
     def _done(self, step: IngestStep, loaded: Loaded) -> None:
         version = loaded.version
         status = "done" if loaded.changed else "unchanged"
@@ -128,6 +147,7 @@ class _Reporter:
             bytes=version.bytes,
             checksum=loaded.checksum,
             seconds=loaded.seconds,
+            position=json.loads(version.summary.get(POSITION, "{}")),
         )
         self._board.done(step.name, version, entry)
         self._emit(
@@ -144,5 +164,5 @@ class _Reporter:
 
     def _failed(self, step: IngestStep, error: MainstemError, seconds: float) -> None:
         text = self._parts.redact(error.message)
-        self._board.fail([step.name], error, failed_table(step, error, text))
+        self._board.fail({step.name: failed_table(step, error, text)}, error)
         self._emit(StepFinished(str(step.name), "ingest", "failed", seconds=seconds, detail=text))

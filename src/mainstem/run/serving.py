@@ -67,6 +67,13 @@ def rebuild(project: Project, lake: Lake, release: Release) -> bundle.Built:
     return build(lake, spec, {name: pin.metadata_location for name, pin in release.tables.items()})
 
 
+def clean(project: Project, lake: Lake) -> None:
+    """Forget old releases, then delete what nobody can reach any more: files of the lake and served
+    files. The caller holds the run lock."""
+    lake.clean(keep_releases=project.config.keep_releases)
+    bundle.clean(lake.root, {release.run for release in lake.releases()})
+
+
 def _receipt(lake: Lake, release: Release) -> dict[str, Any]:
     every = receipts.read_all(lake.root)
     return next((value for value in every if value["run"] == release.run), {})

@@ -52,7 +52,7 @@ class Transformation:
             proofs = [verdict_value(v) for v in error.verdicts] if isinstance(error, ModelFailed) else []
             text = self._parts.redact(error.message)
             entry = ModelEntry(name, "failed", seconds=seconds, text=text, proofs=proofs)
-            self._board.fail([step.name], error, entry)
+            self._board.fail({step.name: entry}, error)
             self._emit(StepFinished(name, "model", "failed", seconds=seconds, detail=text))
 
     def _build(self, step: ModelStep, inputs: Mapping[TableName, TableVersion], digest: str) -> None:

@@ -43,6 +43,7 @@ def build_app(config: ServerConfig) -> Starlette:
         },
         lifespan=routes.lifespan,
     )
+    app.router.redirect_slashes = False
     named = {f"{name.lower()}:{config.port}" for name in (*LOOPBACK, *config.hosts)}
     # A proxy in front speaks under the given names alone, without our port.
     hosts = frozenset(named | {name.lower() for name in config.hosts})

@@ -72,7 +72,7 @@ def build(state: Path, spec: ServeSpec, connect: Connect, *, memory: str = "") -
         rows = _copy(temporary, spec, connect)
         cubes = _finish(temporary, spec, memory)
         _check(temporary, rows, spec)
-        crash.point("serve:built")
+        crash.point("serve-built")
         path = target.parent / name
         with _disk("write"):
             _publish(temporary, path, target, spec)
@@ -88,7 +88,7 @@ def _publish(temporary: Path, path: Path, target: Path, spec: ServeSpec) -> None
     os.chmod(temporary, 0o600)
     _sync(temporary)
     os.replace(temporary, path)
-    crash.point("serve:renamed")
+    crash.point("serve-renamed")
     _replace(spec_file(target), spec.model_dump(mode="json", exclude_defaults=True))
     _replace(target, {"file": path.name})
     _sync(target.parent)

@@ -12,6 +12,7 @@ import duckdb
 from pydantic import BaseModel, ConfigDict, Field
 
 from mainstem.errors import UsageError
+from mainstem.serve import statement
 from mainstem.serve.config import Limits
 from mainstem.serve.served import first_line
 from mainstem.text import quoted
@@ -19,8 +20,6 @@ from mainstem.text import quoted
 _PLAIN = frozenset({"BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER"})
 _FLOATS = frozenset({"FLOAT", "DOUBLE"})
 _BATCH = 512
-
-ONE_QUERY = "one query at a time: SELECT, WITH, FROM, VALUES, DESCRIBE, SUMMARIZE, SHOW, PIVOT or EXPLAIN"
 
 
 class SqlRequest(BaseModel):
@@ -42,7 +41,7 @@ def answer(cursor: duckdb.DuckDBPyConnection, request: SqlRequest, limits: Limit
     started = time.monotonic()
     rows = min(request.limit, limits.rows)
     try:
-        columns, found, truncated = _run(cursor, _single(cursor, request.sql), rows, limits)
+        columns, found, truncated = _run(cursor, statement.read(cursor, request.sql), rows, limits)
     except duckdb.InterruptException:
         raise UsageError(
             f"stopped after {limits.seconds:g} s", hint="ask for less, or add a filter"
@@ -66,40 +65,22 @@ _Columns = list[tuple[str, str]]
 _Answer = tuple[_Columns, list[list[Any]], bool]
 
 
-def _run(cursor: duckdb.DuckDBPyConnection, sql: str, rows: int, limits: Limits) -> _Answer:
-    statements = cursor.extract_statements(sql)
-    if len(statements) == 1 and statements[0].type == duckdb.StatementType.EXPLAIN:
-        cursor.execute(statements[0])
-        columns = [(str(d[0]), str(d[1])) for d in cursor.description or []]
+def _run(cursor: duckdb.DuckDBPyConnection, query: statement.Query, rows: int, limits: Limits) -> _Answer:
+    if query.explain:
+        cursor.execute(f"{query.explain} {query.text}")
+        columns = _columns(cursor)
         return (columns, *_fetch(cursor, columns, rows, limits))
-    _queries_alone(statements)
     # As a subquery, DuckDB itself stops after the last row wanted and prints what JSON cannot hold.
-    inner = f"from (\n{sql}\n)"
+    inner = f"from (\n{query.text}\n)"
     cursor.execute(f"select * {inner} limit 0")
-    columns = [(str(d[0]), str(d[1])) for d in cursor.description or []]
+    columns = _columns(cursor)
     chosen = ", ".join(_as_text(place, type_) for place, (_name, type_) in enumerate(columns, start=1))
     cursor.execute(f"select {chosen} {inner} limit {rows + 1}")
     return (columns, *_fetch(cursor, columns, rows, limits))
 
 
-def _single(cursor: duckdb.DuckDBPyConnection, sql: str) -> str:
-    """The text of the one statement, without what follows its semicolon."""
-    if "\0" in sql:
-        raise UsageError("the SQL holds a NUL character")
-    text = sql.encode("utf-8", "replace")
-    ends = [at for at, _kind in duckdb.tokenize(text.decode()) if text[at : at + 1] == b";"]
-    tokens = [at for at, _kind in duckdb.tokenize(text.decode()) if at not in ends]
-    if not tokens:
-        raise UsageError("there is no query", hint=ONE_QUERY)
-    if ends and any(at > ends[0] for at in tokens):
-        raise UsageError(ONE_QUERY)
-    return (text[: ends[0]] if ends else text).decode()
-
-
-def _queries_alone(statements: list[duckdb.Statement]) -> None:
-    # PIVOT arrives as CREATE TYPE and SELECT; the file, not this test, is what protects.
-    if not statements or statements[-1].type != duckdb.StatementType.SELECT:
-        raise UsageError("only queries can be run here: the served file cannot be changed", hint=ONE_QUERY)
+def _columns(cursor: duckdb.DuckDBPyConnection) -> _Columns:
+    return [(str(column[0]), str(column[1])) for column in cursor.description or []]
 
 
 def _as_text(place: int, type_: str) -> str:
@@ -134,6 +115,9 @@ def _cell(value: Any, type_: str) -> Any:
 
 
 def _said(error: Exception) -> str:
-    """DuckDB's message; the query stands on the page already, but its place in it helps."""
-    text = first_line(error) if isinstance(error, duckdb.Error) else str(error)
-    return re.sub(r"^(\w+ )?Error: ", "", text)
+    """DuckDB's message in one line, with its suggestion and without the caret under the query."""
+    if not isinstance(error, duckdb.Error):
+        return str(error)
+    lines = [line for line in str(error).strip().splitlines() if line.strip()]
+    kept = [line for line in lines[1:] if re.match(r"(Did you mean|Candidate bindings)", line)]
+    return " ".join([re.sub(r"^(\w+ )?Error: ", "", first_line(error)), *kept])

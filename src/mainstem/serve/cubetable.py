@@ -40,16 +40,16 @@ class CubeReport:
     proofs: tuple[CubeProof, ...]
 
 
-def build_cube(con: duckdb.DuckDBPyConnection, plan: CubePlan, limit: int = BROWSER_CELLS) -> CubeReport:
+def build_cube(con: duckdb.DuckDBPyConnection, plan: CubePlan) -> CubeReport:
     """Make `cube.NAME` from the marts of the same connection, prove it, and store its bytes in
-    `mainstem.cube` if it has at most `limit` cells. Raises duckdb.Error only."""
+    `mainstem.cube` if the browser can hold it. Raises duckdb.Error only."""
     table = quoted(SCHEMA, plan.name)
     con.execute(f"create table {table} as {plan.sql}")
     proof, cells = _prove(con, plan, table)
     scales = _scales(con, plan, table)
     where, arrays = "server", b""
     document: dict[str, Any] = {"cells": cells}
-    if cells <= limit:
+    if cells <= BROWSER_CELLS:
         read = con.execute(encoding_query(plan, table, scales)).to_arrow_table()
         encoded = encode(plan, read, scales)
         where, document, arrays = "browser", dict(encoded.header), encoded.arrays

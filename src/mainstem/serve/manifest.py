@@ -30,8 +30,9 @@ def manifest(state: Path, run: str) -> Path:
 def find(state: Path, run: str) -> Path | None:
     """The served file of a run; None if it was never made, or is gone."""
     document = read(manifest(state, run))
-    path = state / DIRECTORY / str(document.get("file", "")) if document else None
-    return path if path is not None and path.is_file() else None
+    name = str(document.get("file", "")) if document else ""
+    path = state / DIRECTORY / name
+    return path if name and path.name == name and path.is_file() else None
 
 
 def stored_spec(state: Path, run: str) -> ServeSpec | None:

@@ -56,9 +56,11 @@ def protections(limits: Limits) -> dict[str, str | bool | int | float | list[str
 def open_protected(path: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
     """The file, read-only, with nothing else in reach and no setting that can be changed any more."""
     con = duckdb.connect(str(path), read_only=True, config=protections(limits))
-    # The zone belongs to an extension that is there only once the database is open.
-    con.execute("set global TimeZone = 'UTC'")
-    con.execute("set global lock_configuration = true")
+    # Within a process, DuckDB opens a path once: a reader of the same release may hold it still, locked.
+    if con.execute("select current_setting('lock_configuration')").fetchone() == (False,):
+        # The zone belongs to an extension that is there only once the database is open.
+        con.execute("set global TimeZone = 'UTC'")
+        con.execute("set global lock_configuration = true")
     return con
 
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mainstem.contract.canonical import Dialect
 from mainstem.schema import Database, Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class OutOfRange(StrEnum):

@@ -27,6 +27,10 @@ def check_models(
     files = {TableName(MART, model.name): model for model in models}
     errors: list[UsageError] = []
     found: dict[TableName, Columns] = {}
+
+    def raw(name: TableName) -> list[str]:
+        return [column.name for column in tables.get(name, ())]
+
     with Binder() as binder:
         for name, columns in tables.items():
             binder.add_table(name, columns)
@@ -38,9 +42,17 @@ def check_models(
             model = files[name]
             result = binder.add_query(name, model.sql)
             if isinstance(result, Fault):
-                errors.append(_error(result, Where(model.file, model.sql_line + result.line - 1)))
+                known = {
+                    column
+                    for parent in graph.parents(name)
+                    for column in (*found.get(parent, ()), *raw(parent))
+                }
+                hint = result.hint or (nearest(result.column, known, "columns") if result.column else "")
+                where = Where(model.file, model.sql_line + result.line - 1)
+                errors.append(UsageError(result.message, where=where, hint=hint))
                 continue
             found[name] = result
+            errors.extend(_twins(model, result))
             errors.extend(_header_errors(model, result, found, binder))
     if errors:
         raise ConfigErrors(errors)
@@ -49,6 +61,19 @@ def check_models(
 
 def _error(fault: Fault, where: Where) -> UsageError:
     return UsageError(fault.message, where=where, hint=fault.hint)
+
+
+def _twins(model: ModelFile, columns: Columns) -> list[UsageError]:
+    places: dict[str, int] = {}
+    errors = []
+    for place, name in enumerate(columns, start=1):
+        first = places.setdefault(name.casefold(), place)
+        if first != place:
+            names = " and ".join(dict.fromkeys((columns[first - 1], name)))
+            message = f"the SELECT returns two columns {names}"
+            hint = f"the {first}. and the {place}.: give one of them another name"
+            errors.append(UsageError(message, where=Where(model.file, model.sql_line), hint=hint))
+    return errors
 
 
 def _header_errors(

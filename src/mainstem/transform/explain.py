@@ -21,7 +21,7 @@ def explain_grain(engine: Engine, model: ModelFile, promise: Promise) -> list[st
     """One paragraph a join that changes the number of rows, then what to do. Empty if no join does."""
     query = parse_query(model.sql, model.file, model.sql_line)
     lines: list[str] = []
-    for probe in join_probes(query, promise.grain):
+    for probe in join_probes(query, promise.grain, lambda sql: _columns(engine, sql)):
         try:
             lines.extend(_explained(engine, probe, promise.grain))
         except EngineFailed:
@@ -29,6 +29,13 @@ def explain_grain(engine: Engine, model: ModelFile, promise: Promise) -> list[st
             # verdict itself has been said already.
             continue
     return lines
+
+
+def _columns(engine: Engine, sql: str) -> list[str]:
+    try:
+        return list(engine.describe(sql).names)
+    except EngineFailed:
+        return []  # it cannot stand alone: a correlated subquery, say
 
 
 def _explained(engine: Engine, probe: JoinProbe, grain: str) -> list[str]:

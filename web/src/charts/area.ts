@@ -33,6 +33,8 @@ export class AreaChart implements Tile {
   private readonly svg: SVGSVGElement;
   private readonly grid = s("g", { class: "axis", "aria-hidden": "true" });
   private readonly layer = s("g", { class: "series", "aria-hidden": "true" });
+  /** The upper edge of an area that stands alone. */
+  private readonly outline = s("path", { class: "line-mark stroke-0", "aria-hidden": "true" });
   private readonly cursor = s("line", { class: "cursor", y1: TOP, y2: HEIGHT - BOTTOM });
   private readonly brush: Brush;
   private readonly legend = h("div", { class: "legend" });
@@ -72,7 +74,7 @@ export class AreaChart implements Tile {
       },
       (span, done) => this.brushed(span, done),
     );
-    this.svg = s("svg", { class: "area", role: "group", "aria-label": title, height: HEIGHT }, this.grid, this.layer, this.cursor);
+    this.svg = s("svg", { class: "area", role: "group", "aria-label": title, height: HEIGHT }, this.grid, this.layer, this.outline, this.cursor);
     if (this.brushes) this.svg.append(this.brush.element);
     this.card.tools.prepend(this.grains);
     this.card.body.append(this.legend, this.svg);
@@ -201,6 +203,7 @@ export class AreaChart implements Tile {
 
   private draws(): void {
     const { series, stacked } = this.data;
+    const alone = this.colors === null && this.data.days.length > FEW;
     const kept = new Set<string>();
     for (const each of series) {
       const id = `${each.color}:${each.label}`;
@@ -211,9 +214,10 @@ export class AreaChart implements Tile {
         this.paths.set(id, path);
         this.layer.append(path);
       }
-      set(path, "class", stacked ? `area-mark fill-${each.color}` : `line-mark stroke-${each.color}`);
+      set(path, "class", stacked ? `area-mark fill-${each.color}${alone ? " alone" : ""}` : `line-mark stroke-${each.color}`);
       set(path, "d", this.shape(each));
     }
+    set(this.outline, "d", stacked && alone && series[0] !== undefined ? this.line(series[0]) : "");
     for (const [id, path] of this.paths) {
       if (kept.has(id)) continue;
       path.remove();
@@ -227,7 +231,7 @@ export class AreaChart implements Tile {
     const points = each.high.map((_, i) => i);
     if (!this.data.stacked) {
       if (points.length === 1) return `M${x(0) - 6} ${y(each.high[0]!)}h12`;
-      return line<number>((i) => x(i), (i) => y(each.high[i]!)).defined((i) => !Number.isNaN(each.high[i]!)).digits(1)(points) ?? "";
+      return this.line(each);
     }
     if (points.length > FEW) {
       return area<number>((i) => x(i), (i) => y(each.low[i]!), (i) => y(each.high[i]!)).digits(1)(points) ?? "";
@@ -237,6 +241,12 @@ export class AreaChart implements Tile {
       .filter((i) => each.high[i] !== each.low[i])
       .map((i) => `M${(x(i) - half).toFixed(1)} ${y(each.low[i]!).toFixed(1)}V${y(each.high[i]!).toFixed(1)}h${(2 * half).toFixed(1)}V${y(each.low[i]!).toFixed(1)}Z`)
       .join("");
+  }
+
+  private line(each: Series): string {
+    const { left, step, y } = this.plot;
+    const path = line<number>((i) => left + (i + 0.5) * step, (i) => y(each.high[i]!)).digits(1);
+    return path.defined((i) => !Number.isNaN(each.high[i]!))(each.high.map((_, i) => i)) ?? "";
   }
 
   private place(): void {

@@ -39,20 +39,28 @@ export class Kpi implements Tile {
   draw(grid: Grid, _state: State): void {
     const value = valueAt(grid, this.measure, 0);
     const exact = textAt(grid, this.measure, this.format, 0);
-    setText(this.value, headline(value, this.measure, this.format));
+    setText(this.value, this.short(grid));
     set(this.value, "title", exact);
     set(this.value, "aria-label", `${this.measure.label}: ${exact}`);
     const all = this.all === null ? NaN : valueAt(this.all, this.measure, 0);
     const filtered = !Number.isNaN(all) && value !== all;
     const additive = isAdditive(this.measure);
     const part = additive && filtered ? share(Number.isNaN(value) ? 0 : value, all) : "";
-    const whole = Number.isNaN(all) ? "" : headline(all, this.measure, this.format);
+    const whole = this.all === null || Number.isNaN(all) ? "" : this.short(this.all);
     if (!filtered) this.note.replaceChildren();
     else if (part === "") this.note.replaceChildren(`all: ${whole}`);
     else this.note.replaceChildren(part, h("span", { class: "of" }, ` of ${whole}`));
     set(this.element, "data-filtered", filtered && part !== "");
     const width = part === "" ? 0 : Math.min(100, Math.max(0, ((Number.isNaN(value) ? 0 : value) / all) * 100));
     this.meter.style.width = `${width}%`;
+  }
+
+  /** Whole numbers are written out as long as they fit. */
+  private short(grid: Grid): string {
+    const value = valueAt(grid, this.measure, 0);
+    const column = isAdditive(this.measure) ? grid.columns.get(this.measure.name) : undefined;
+    const whole = column?.scale === 0 && column.exact && Math.abs(value) < 10_000_000;
+    return whole && !this.format.short ? textAt(grid, this.measure, this.format, 0) : headline(value, this.measure, this.format);
   }
 
   mark(): void {

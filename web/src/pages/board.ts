@@ -26,6 +26,8 @@ export class Board implements Context {
   private readonly known = new Map<string, Promise<Grid>>();
   private readonly row: FilterRow;
   private readonly empty: HTMLElement;
+  /** The last total, which the test for "nothing matches" asks for again. */
+  private last: { filters: Filters; columns: string; grid: Grid } | null = null;
   private turn = 0;
   private dragFrom: State | null = null;
 
@@ -43,8 +45,7 @@ export class Board implements Context {
       clear: () => this.clear(),
       values: (dimension) => this.values(dimension),
     });
-    const again = button("Clear all filters", { class: "button" }, () => this.clear());
-    this.empty = h("div", { class: "nothing", hidden: true }, panel("Nothing matches these filters", "No row of the source has this combination.", "empty", again));
+    this.empty = h("div", { class: "nothing", hidden: true });
     this.element.append(this.row.element, this.empty);
     for (const specs of doc.layout) this.layoutRow(specs);
   }
@@ -174,7 +175,13 @@ export class Board implements Context {
 
   /** The server is asked each question once: going back shows what was there. */
   private ask(question: Question, filters: Filters): Grid | Promise<Grid> {
-    if (this.answers.where === "browser") return this.answers.ask(question, filters);
+    if (this.answers.where === "browser") {
+      const same = question.cuts.length === 0 && this.last?.filters === filters && this.last.columns === question.columns.join();
+      if (same) return this.last!.grid;
+      const grid = this.answers.ask(question, filters);
+      if (question.cuts.length === 0 && !(grid instanceof Promise)) this.last = { filters, columns: question.columns.join(), grid };
+      return grid;
+    }
     const id = JSON.stringify([question, [...filters].filter(([name]) => name !== question.except)]);
     let answer = this.known.get(id);
     if (answer === undefined) {
@@ -221,10 +228,17 @@ export class Board implements Context {
     const show = (answer: Grid): void => {
       const nothing = !(answer.cells[0]! > 0);
       this.empty.hidden = !nothing;
+      this.empty.replaceChildren(...(nothing ? [this.nothing()] : []));
       this.element.classList.toggle("is-empty", nothing);
       announce(nothing ? "Nothing matches these filters" : `${this.state.filters.size} filters active`);
     };
     if (grid instanceof Promise) grid.then(show, () => undefined);
     else show(grid);
+  }
+
+  private nothing(): HTMLElement {
+    if (this.state.filters.size === 0) return panel("No rows yet", `${this.doc.model} is empty in this release.`);
+    const again = button("Clear all filters", { class: "button" }, () => this.clear());
+    return panel("Nothing matches these filters", "No row has this combination.", "empty", again);
   }
 }

@@ -16,7 +16,9 @@ export interface FilterHost {
   values(dimension: DimensionSpec): Grid | Promise<Grid>;
 }
 
+/** More chosen values than this are one chip; more values than this are found by typing. */
 const MANY = 6;
+const SHOWN = 200;
 
 export class FilterRow {
   readonly element: HTMLElement;
@@ -97,7 +99,7 @@ export class FilterRow {
     const keys = [...(grid.axes[0]?.keys ?? [])].sort((a, b) => (a === null ? 1 : b === null ? -1 : a.localeCompare(b)));
     const filter = this.state.filters.get(dimension.name);
     const chosen = new Set<Key>(filter?.kind === "in" ? filter.values : []);
-    const rows = keys.map((key) => {
+    const option = (key: Key): HTMLElement => {
       const input = h("input", { type: multi ? "checkbox" : "radio", name: `pick-${dimension.name}` });
       input.checked = chosen.has(key);
       input.addEventListener("change", () => {
@@ -107,20 +109,24 @@ export class FilterRow {
         this.host.choose(dimension.name, chosen.size === 0 ? undefined : { kind: "in", values: [...chosen] });
       });
       return h("label", { class: "option" }, input, h("span", {}, label(key)));
-    });
-    const list = h("div", { class: "options" }, ...rows);
+    };
+    const list = h("div", { class: "options" });
+    const find = (text: string): void => {
+      const wanted = text.trim().toLowerCase();
+      const found = keys.filter((key) => label(key).toLowerCase().includes(wanted));
+      const more = found.length > SHOWN ? [h("p", { class: "note option" }, `and ${found.length - SHOWN} more`)] : [];
+      list.replaceChildren(...found.slice(0, SHOWN).map(option), ...more);
+    };
+    find("");
     const parts: HTMLElement[] = [];
     if (keys.length > 8) {
       const search = h("input", { type: "search", class: "search", placeholder: `Find among ${keys.length}`, "aria-label": `Find in ${dimension.label}` });
-      search.addEventListener("input", () => {
-        const wanted = search.value.trim().toLowerCase();
-        rows.forEach((row, i) => (row.hidden = !label(keys[i]!).toLowerCase().includes(wanted)));
-      });
+      search.addEventListener("input", () => find(search.value));
       parts.push(search);
     }
     const all = button("All", { class: "link" }, () => {
       chosen.clear();
-      for (const row of rows) row.querySelector("input")!.checked = false;
+      for (const input of list.querySelectorAll("input")) input.checked = false;
       this.host.choose(dimension.name, undefined);
     });
     return [...parts, list, h("div", { class: "menu-foot" }, all)];

@@ -4,7 +4,7 @@ import { api, type LineageDoc } from "../api.js";
 import { ellipsis } from "../charts/card.js";
 import { h, s, set } from "../dom.js";
 import { columnsOf, laneId, layout, related, type Spot } from "../lineage.js";
-import { badge } from "./catalog.js";
+import { badge, pathOf } from "./catalog.js";
 import type { Page } from "./page.js";
 import { loading, panel } from "./panel.js";
 
@@ -107,7 +107,7 @@ function details(doc: LineageDoc, id: string): HTMLElement {
   const outputs = doc.edges.filter(([from]) => from === id).map(([, to]) => to);
   const line = (title: string, ids: readonly string[]): HTMLElement | null => (ids.length === 0 ? null : h("p", { class: "soft" }, `${title} `, h("span", { class: "mono" }, ids.join(", "))));
   const head = [h("h2", { class: "mono" }, id), badge(kind)];
-  if (kind !== "dashboard") head.push(h("a", { href: `/catalog/${encodeURIComponent(id)}`, class: "entry-link" }, "In the catalog"));
+  if (kind !== "dashboard") head.push(h("a", { href: pathOf(id), class: "entry-link" }, "In the catalog"));
   return h(
     "section",
     { class: "card lineage-details", "aria-live": "polite" },

@@ -20,8 +20,15 @@ export function moment(text: string | undefined, full = false): string {
 
 export type Verdict = "holds" | "fails" | "none";
 
-export const verdict = (proof: Proof | null | undefined): Verdict =>
-  !proof || proof.holds === undefined || proof.level === "off" || proof.level === "none" ? "none" : proof.holds ? "holds" : "fails";
+const UNPROVEN = new Set(["", "not proven"]);
+
+/** A difference is said even where the loads were not proven; equality only where they were. */
+export function verdict(proof: Proof | null | undefined): Verdict {
+  if (!proof || proof.holds === undefined) return "none";
+  const off = proof.level === "off" || proof.level === "none";
+  if (proof.holds) return off ? "none" : "holds";
+  return off && UNPROVEN.has(proof.text ?? "") ? "none" : "fails";
+}
 
 const MARKS = { holds: "check", fails: "cross", none: "dash" } as const;
 
@@ -29,7 +36,7 @@ function words(proof: Proof | null | undefined, kind: Verdict): string {
   if (kind === "none") return "Not proven against the source";
   const text = proof?.text ?? "";
   if (kind === "fails") return `Proof failed: ${text || "the figures differ from the source"}`;
-  return text || "Equal to the source";
+  return `${text || "Equal to the source"}${proof?.level === "count" ? " (loads proven by their row counts alone)" : ""}`;
 }
 
 export function proofLine(doc: DashboardDoc, links: boolean): HTMLElement {

@@ -40,7 +40,7 @@ function result(answer: SqlAnswer): HTMLElement {
     "section",
     { class: "card flush" },
     h("header", { class: "result-head" }, h("span", { class: "note", "data-result": true }, count), cut, button(icon("save"), { class: "tool", title: "Save as CSV", "aria-label": "Save as CSV" }, () => save(answer))),
-    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Result" }, made),
+    h("div", { class: "scroll rows", tabindex: "0", role: "region", "aria-label": "Result" }, made),
   );
 }
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,10 +16,12 @@ from mainstem.cli import console
 from mainstem.lake import Lake
 from mainstem.plan import Choices, Plan, make_plan
 from mainstem.project.load import Project, load_project
-from mainstem.run.parts import Parts
 from mainstem.schema import RAW, Database, TableName
 from mainstem.source.port import Source
 from mainstem.transform.check import check_models
+
+if TYPE_CHECKING:
+    from mainstem.run.parts import Parts
 
 
 class Output(StrEnum):
@@ -90,6 +92,8 @@ def choices_of(select: list[str] | None, exclude: list[str] | None, full_refresh
 
 def parts(project: Project, made: Planned, target: str) -> Parts:
     """What a run works with."""
+    from mainstem.run.parts import Parts
+
     return Parts(
         project=project,
         lake=made.lake,

@@ -10,7 +10,6 @@ import typer
 from mainstem import wiring
 from mainstem.cli import console
 from mainstem.cli.commands.common import Output, OutputOption, open_project
-from mainstem.run import receipt as receipts
 from mainstem.text import count, size
 
 
@@ -27,6 +26,8 @@ def runs(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """List the receipts of all runs, or show one."""
+    from mainstem.run import receipt as receipts
+
     project = open_project(context.obj)
     if run:
         receipt = receipts.read_one(project.state, run)

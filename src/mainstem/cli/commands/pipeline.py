@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,8 +26,10 @@ from mainstem.cli.progress import Progress
 from mainstem.plan import Choices, IngestStep, ModelStep, Plan
 from mainstem.project.config import ProofLevel
 from mainstem.project.load import Project
-from mainstem.run import Outcome, RunOptions, execute
 from mainstem.text import count, size
+
+if TYPE_CHECKING:
+    from mainstem.run import Outcome, RunOptions
 
 
 def register(app: typer.Typer) -> None:
@@ -115,6 +117,8 @@ def run(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Ingest → lake → models → proof → publish, all of it or nothing."""
+    from mainstem.run import RunOptions
+
     project = open_project(context.obj)
     choices = choices_of(select, exclude, full_refresh)
     options = RunOptions(full_refresh, proof, threads, fail_fast, " ".join(["mainstem", *sys.argv[1:]]))
@@ -128,11 +132,14 @@ def run_project(
     project: Project, choices: Choices, options: RunOptions, target: str, output: Output, wait: float
 ) -> int:
     """Plan and execute under the run lock; the exit code. Prints the outcome."""
+    from mainstem.run import execute
+    from mainstem.run.serving import clean
+
     lake = wiring.open_lake(project)
     with lake.run_lock(options.command, wait), planned(project, choices) as made:
         with Progress(output is Output.JSON) as progress:
             outcome = execute(made.plan, parts(project, made, target), options, progress.emit)
-        lake.clean(keep_releases=project.config.keep_releases)
+        clean(project, lake)
     if output is Output.JSON:
         console.write(json.dumps(outcome.receipt.value(), ensure_ascii=False))
     else:

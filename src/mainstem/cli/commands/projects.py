@@ -16,7 +16,6 @@ from mainstem.errors import UsageError
 from mainstem.plan import Choices
 from mainstem.project.scaffold import Scaffold, write_project
 from mainstem.project.secrets import redact, secrets_of
-from mainstem.run import RunOptions
 from mainstem.source.port import SourceOptions
 from mainstem.text import count
 
@@ -86,6 +85,7 @@ def demo(
 def _demo(directory: Path, serve: bool, port: int, open_browser: bool) -> None:
     from mainstem.cli.commands.serving import serve_project
     from mainstem.demo import build_shop
+    from mainstem.run import RunOptions
 
     if (directory / "mainstem.yml").exists():
         console.note(f"{directory} exists: its project is run again")

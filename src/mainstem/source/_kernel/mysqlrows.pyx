@@ -83,11 +83,10 @@ cdef extern from *:
        0: well; otherwise it does not fit `precision` (`limit` is 10^precision) and `scale`. */
     static int mainstem_decimal(const uint8_t *p, int64_t n, mainstem_u128 limit, int scale, uint8_t *out) {
         const uint8_t *end = p + n;
-        int negative = 0, digits = 0, fraction = -1;
+        int negative = 0, digits = 0, fraction = -1, seen = 0;
         mainstem_u128 high = 0;
         uint64_t chunk = 0, power = 1;
         if (p < end && *p == '-') { negative = 1; p++; }
-        if (p == end) return 1;
         for (; p < end; p++) {
             unsigned d = (unsigned)*p - '0';
             if (d > 9) {
@@ -95,12 +94,14 @@ cdef extern from *:
                 fraction = 0;
                 continue;
             }
+            seen = 1;
             if (fraction >= 0 && ++fraction > scale) return 1;
             if (digits || d) { if (++digits > 38) return 1; }
             chunk = chunk * 10 + d;
             power *= 10;
             if (power == 10000000000000000000ULL) { high = high * power + chunk; chunk = 0; power = 1; }
         }
+        if (!seen) return 1;
         high = high * power + chunk;
         if (fraction < 0) fraction = 0;
         for (; fraction < scale; fraction++) {

@@ -11,7 +11,6 @@ from mainstem.source.mysql.address import TLS, Address, parse_url
 from mainstem.source.mysql.diagnose import diagnose
 from mainstem.source.mysql.dialect import MySQLDialect
 from mainstem.source.mysql.introspect import introspect
-from mainstem.source.mysql.reading import COMPILED
 from mainstem.source.mysql.session import Session
 from mainstem.source.mysql.snapshot import MySQLSnapshot
 from mainstem.source.port import Finding, SourceOptions
@@ -33,7 +32,7 @@ class MySQLSource:
         tls: TLS = TLS.PREFERRED,
         ssl_ca: str = "",
         connect_timeout: float = 10.0,
-        compiled: bool = COMPILED,
+        compiled: bool = True,
     ) -> None:
         """`compiled=False` decodes in plain Python: the same values, many times slower."""
         self.address = Address(

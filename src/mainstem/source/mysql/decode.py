@@ -3,10 +3,11 @@ runs where there is no compiler. A cell is the server's text, or None for NULL."
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import IntEnum
 from typing import Any
 
@@ -103,7 +104,7 @@ def decode_column(column: Column, cells: Cells) -> pa.Array[Any]:
         return pa.array(cells, target)
     values = [None if cell is None else _DECODE[form](cell) for cell in cells]
     if form is Wire.DECIMAL:
-        return _decimals(values, target)
+        return _decimals(values, column.type.scale, target)
     if form is Wire.FLOAT:
         return _floats(values)
     physical = _PHYSICAL.get(form, target)
@@ -116,6 +117,9 @@ def decode_column(column: Column, cells: Cells) -> pa.Array[Any]:
 _PHYSICAL = {Wire.DATE: pa.int32(), Wire.TIMESTAMP: pa.int64()}
 _DATE = re.compile(rb"(\d{4})-(\d\d)-(\d\d)")
 _TIMESTAMP = re.compile(rb"(\d{4}-\d\d-\d\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?")
+_INTEGER = re.compile(rb"-?\d{1,19}")
+_DECIMAL = re.compile(rb"-?(\d+\.?\d*|\.\d+)")
+_DOUBLE = re.compile(rb"-?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?")
 _TIME = re.compile(rb"(-?)(\d{2,3}):(\d\d):(\d\d)(?:\.(\d{1,6}))?")
 _EPOCH = date(1970, 1, 1).toordinal()
 
@@ -127,24 +131,22 @@ def _boolean(cell: bytes) -> bool:
 
 
 def _integer(cell: bytes) -> int:
-    try:
-        return int(cell)
-    except ValueError:
-        raise _Inexact(Problem.RANGE) from None
+    if _INTEGER.fullmatch(cell) is None:
+        raise _Inexact(Problem.RANGE)
+    return int(cell)
 
 
 def _decimal(cell: bytes) -> Decimal:
-    try:
-        return Decimal(cell.decode("ascii"))
-    except (InvalidOperation, UnicodeDecodeError):
-        raise _Inexact(Problem.RANGE) from None
+    if _DECIMAL.fullmatch(cell) is None:
+        raise _Inexact(Problem.RANGE)
+    return Decimal(cell.decode("ascii"))
 
 
 def _double(cell: bytes) -> float:
-    try:
-        return float(cell)
-    except ValueError:
-        raise _Inexact(Problem.RANGE) from None
+    value = float(cell) if _DOUBLE.fullmatch(cell) else math.inf
+    if not math.isfinite(value):
+        raise _Inexact(Problem.RANGE)
+    return value
 
 
 def _days(cell: bytes) -> int:
@@ -206,7 +208,9 @@ _DECODE: dict[Wire, Callable[[bytes], Any]] = {
 }
 
 
-def _decimals(values: list[Decimal | None], target: pa.DataType) -> pa.Array[Any]:
+def _decimals(values: list[Decimal | None], scale: int, target: pa.DataType) -> pa.Array[Any]:
+    if any(value is not None and -int(value.as_tuple().exponent) > scale for value in values):
+        raise _Inexact(Problem.RANGE)
     try:
         return pa.array(values, target)
     except pa.ArrowInvalid:

@@ -96,7 +96,9 @@ def _bare(column: Column, form: Form) -> str:
     plain = value(column)
     match form:
         case Form.INTEGER if wire(column) is Wire.TIME:
-            return f"CAST(TIME_TO_SEC({plain}) * 1000000 AS SIGNED)"
+            # MariaDB's TIME_TO_SEC has a fraction, MySQL's has none: only its whole seconds are used.
+            whole = f"TRUNCATE(TIME_TO_SEC({plain}), 0) * 1000000"
+            return f"CAST({whole} + IF({plain} < TIME'00:00:00', -1, 1) * MICROSECOND({plain}) AS SIGNED)"
         case Form.INTEGER | Form.FIXED | Form.BOOLEAN | Form.DATE | Form.DOUBLE_MYSQL:
             return plain
         case Form.TEXT:

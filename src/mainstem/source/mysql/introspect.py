@@ -43,7 +43,7 @@ def introspect(session: Session, database: str, options: SourceOptions) -> Datab
     if not schemas:
         raise UsageError("no database is named", hint="write it in the URL (…/database) or under schemas")
     exact = _Exact(session, schemas)
-    found = [row for row in exact.rows(_TABLES) if row[1]]
+    found = exact.rows(_TABLES)
     names = _lake_names([(row[0], row[1]) for row in found], options)
     columns = _grouped(exact.rows(_COLUMNS))
     keys = _grouped(exact.rows(_KEYS))
@@ -91,8 +91,9 @@ class _Exact:
         self.literals = ", ".join(session.quoted(schema) for schema in schemas)
 
     def rows(self, sql: str) -> Rows:
+        """By schema and table in binary order, within a table as the query orders them."""
         rows = self.session.rows(sql.format(schemas=self.literals))
-        return [row for row in rows if self._fold(row[0]) in self.schemas]
+        return sorted((r for r in rows if self._fold(r[0]) in self.schemas), key=lambda row: row[:2])
 
     def _fold(self, name: str) -> str:
         return name.casefold() if self.folds else name

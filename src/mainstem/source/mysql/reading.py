@@ -25,7 +25,7 @@ _MAX_BATCH = 1 << 30  # bytes: a batch's texts must fit 32-bit offsets, with one
 
 
 def read(
-    session: Session, table: Table, batch_bytes: int, *, compiled: bool = COMPILED
+    session: Session, table: Table, batch_bytes: int, *, compiled: bool = True
 ) -> Iterator[pa.RecordBatch]:
     """All rows. The iteration ends only after the end-of-result packet was seen; if the server goes away
     it raises. A reader that stops early costs the connection: the rest would still be under way."""
@@ -60,7 +60,7 @@ def _batches(session: Session, table: Table, batch_bytes: int, compiled: bool) -
                 where=Where(table=table.name, column=column.name),
                 hint="the table was altered meanwhile; run again",
             )
-    if compiled:
+    if compiled and COMPILED:
         yield from _compiled_batches(session, table, batch_bytes)
     else:
         yield from _python_batches(session, table, batch_bytes)

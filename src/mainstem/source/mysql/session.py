@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 from collections.abc import Iterator
@@ -43,14 +44,20 @@ class _Connection(Connection):
         return sslp if isinstance(sslp, ssl.SSLContext) else _unverified()
 
 
+def _connection(**arguments: Any) -> Any:
+    """Typed as Any: half of what is used here is PyMySQL's internals."""
+    return _Connection(**arguments)
+
+
 class Session:
     """A read-only connection. Every error that leaves it is one of ours."""
 
     def __init__(self, address: Address, timeout: float) -> None:
         """Connect. `timeout`: seconds without any byte after which a read or write is given up."""
         self.address = address
+        self.timeout = timeout
         try:
-            self.connection: Any = _Connection(
+            self.connection = _connection(
                 host=address.host,
                 port=address.port,
                 user=address.user,
@@ -80,21 +87,47 @@ class Session:
             raise
 
     def rows(self, sql: str, where: Where | None = None) -> Rows:
-        """All rows of a small statement, as Python values. A function that gave NULL because its text
-        grew past max_allowed_packet is an error, not a NULL."""
-        with self.translated(where), self.connection.cursor() as cursor:
-            cursor.execute(sql)
-            rows: Rows = list(cursor.fetchall())
-            result = self.connection._result
-            if result is not None and result.warning_count:
-                cursor.execute("SHOW WARNINGS")
-                if any(code == _PACKET_OVERFLOW for _, code, _ in cursor.fetchall()):
-                    raise SourceRefused(
-                        "a text grew past the server's max_allowed_packet",
-                        where=where,
-                        hint="raise max_allowed_packet in the server, or set proof: count for the table",
-                    )
+        """All rows of a statement whose result is small, as Python values. It may take long (a checksum
+        over a table): silence is no failure as long as the server says that it is at work.
+
+        A function that gave NULL because its text grew past max_allowed_packet is an error, not a NULL.
+        """
+        with self.translated(where):
+            rows, warnings = self._query(sql)
+            if warnings and any(code == _PACKET_OVERFLOW for _, code, _ in self._query("SHOW WARNINGS")[0]):
+                raise SourceRefused(
+                    "a text grew past the server's max_allowed_packet",
+                    where=where,
+                    hint="raise max_allowed_packet in the server, or set proof: count for the table",
+                )
         return rows
+
+    def _query(self, sql: str) -> tuple[Rows, int]:
+        """→ rows, number of warnings."""
+        connection = self.connection
+        connection._execute_command(COMMAND.COM_QUERY, sql)
+        while not self._answered():
+            if not self._at_work():
+                raise TimeoutError
+        connection._read_query_result()
+        return list(connection._result.rows or ()), connection._result.warning_count
+
+    def _answered(self) -> bool:
+        """Wait for the first byte of an answer, at most the timeout."""
+        ready, _, _ = select.select([self.connection._sock], [], [], self.timeout)
+        return bool(ready)
+
+    def _at_work(self) -> bool:
+        """Ask, through a connection of its own, whether the server still works on our statement."""
+        identifier = self.connection.thread_id()
+        other = Session(self.address, self.timeout)
+        try:
+            states = other.rows(
+                f"SELECT COMMAND FROM information_schema.PROCESSLIST WHERE ID = {identifier:d}"
+            )
+        finally:
+            other.close()
+        return states == [("Query",)]
 
     def start_query(self, sql: str) -> list[Field]:
         """Send a SELECT and read its header: what follows on the wire is the first row's packet."""

@@ -152,8 +152,6 @@ class PythonDecoder(_Stream):
             raise Misfit(index, misfit.reason) from None
         except struct.error:
             raise Misfit(index, Reason.MALFORMED) from None
-        except UnicodeDecodeError:
-            raise Misfit(index, Reason.ENCODING) from None
 
 
 class CompiledDecoder(_Stream):
@@ -233,6 +231,11 @@ def _array(values: Sequence[Any], column: Column, index: int) -> pa.Array[Any]:
     if kind in (Kind.TIMESTAMP, Kind.TIMESTAMPTZ, Kind.DATE):
         width = pa.int32() if kind is Kind.DATE else pa.int64()
         return pa.array(values, width).cast(arrow_type(column.type))
+    if kind is Kind.STRING:
+        try:
+            return pa.array(values, pa.binary()).cast(pa.string())
+        except pa.ArrowInvalid:
+            raise Misfit(index, Reason.ENCODING) from None
     return pa.array(values, arrow_type(column.type))
 
 
@@ -241,7 +244,7 @@ def _decoder_of(column: Column) -> Callable[[bytes], Any]:
         precision, scale = column.type.precision, column.type.scale
         return lambda field: _numeric(field, precision, scale)
     if is_padded(column):
-        return lambda field: field.rstrip(b" ").decode("utf-8")
+        return lambda field: field.rstrip(b" ")
     return _DECODERS[column.type.kind]
 
 
@@ -294,7 +297,7 @@ _DECODERS: dict[Kind, Callable[[bytes], Any]] = {
     Kind.LONG: _unpacked(">q"),
     Kind.FLOAT: _unpacked(">f"),
     Kind.DOUBLE: _unpacked(">d"),
-    Kind.STRING: lambda field: field.decode("utf-8"),
+    Kind.STRING: bytes,
     Kind.BINARY: bytes,
     Kind.DATE: _date,
     Kind.TIMESTAMP: _timestamp,

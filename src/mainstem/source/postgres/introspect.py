@@ -22,12 +22,12 @@ Ask = Callable[[str], list[tuple[Any, ...]]]
 
 _RELATIONS = """
 SELECT c.oid::int8, n.nspname::text, c.relname::text, obj_description(c.oid, 'pg_class'),
-  (SELECT sum(CASE WHEN p.reltuples >= 0 THEN p.reltuples END)::int8
-   FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid WHERE t.isleaf),
+  (SELECT sum(p.reltuples)::int8 FROM pg_class p WHERE p.oid = ANY (parts.oids) AND p.reltuples >= 0),
   (SELECT sum(p.relpages::int8 + coalesce(x.relpages, 0)) * current_setting('block_size')::int8
-   FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid
-   LEFT JOIN pg_class x ON x.oid = p.reltoastrelid WHERE t.isleaf)
+   FROM pg_class p LEFT JOIN pg_class x ON x.oid = p.reltoastrelid WHERE p.oid = ANY (parts.oids))
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+CROSS JOIN LATERAL (SELECT CASE WHEN c.relkind = 'r' THEN ARRAY[c.oid] ELSE ARRAY(
+  SELECT relid::oid FROM pg_partition_tree(c.oid) WHERE isleaf) END) parts (oids)
 WHERE n.nspname = ANY ({schemas}) AND c.relkind IN ('r', 'p')
   AND NOT (c.relispartition AND EXISTS (
     SELECT FROM pg_class r JOIN pg_namespace m ON m.oid = r.relnamespace

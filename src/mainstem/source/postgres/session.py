@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import pq, waiting
 
-from mainstem.errors import MainstemError, SourceRefused, SourceUnavailable, UsageError, Where
+from mainstem.errors import MainstemError, SourceRefused, SourceUnavailable, UsageError, ValueNotExact, Where
 from mainstem.source.postgres.url import Address
 
 RV = TypeVar("RV")
@@ -94,7 +94,7 @@ def _ready_of(events: int, wanted: waiting.Wait) -> waiting.Ready:
 
 def connect(address: Address, timeout: float) -> Session:
     """A connection with pinned settings, read back. Raises SourceRefused or SourceUnavailable."""
-    with mapped(address):
+    with mapped(address, connecting=True):
         session = Session.connect(autocommit=True, prepare_threshold=None, **_parameters(address, timeout))
     session.silence_limit = timeout
     try:
@@ -163,12 +163,16 @@ def cancel(session: Session) -> None:
 
 
 @contextmanager
-def mapped(address: Address, where: Where | None = None) -> Iterator[None]:
+def mapped(address: Address, where: Where | None = None, *, connecting: bool = False) -> Iterator[None]:
     """psycopg's errors as Mainstem's own, by SQLSTATE; without values, without the password."""
     try:
         yield
     except psycopg.Error as error:
-        raise _error_of(error.sqlstate or "", str(error), address, where) from None
+        if error.sqlstate:
+            raise _error_of(error.sqlstate, where) from None
+        if connecting and (refused := _refused_login(str(error), address)):
+            raise refused from None
+        raise _unavailable(str(error), address, where) from None
     except OSError as error:
         raise SourceUnavailable(
             f"the connection to {address.host}:{address.port} failed: {error.strerror}", where=where
@@ -182,9 +186,9 @@ _REFUSED_LOGINS = (
     ("no pg_hba.conf entry", "the server allows no login from here with this user and database"),
     ("role ", "the server does not know this user, or does not let it log in"),
     ("database ", "there is no such database, or the user may not connect to it"),
-    ("SSL", "the server does not offer TLS as sslmode demands"),
-    ("certificate", "the server's certificate was not accepted"),
     ("root certificate file", "the file of sslrootcert cannot be read"),
+    ("certificate", "the server's certificate was not accepted"),
+    ("SSL", "the server does not offer TLS as sslmode demands"),
 )
 _LATER = (
     "starting up",
@@ -196,14 +200,16 @@ _LATER = (
 )
 
 
-def _error_of(sqlstate: str, text: str, address: Address, where: Where | None) -> MainstemError:
-    if not sqlstate:
-        return _connection_error(text, address, where)
+def _error_of(sqlstate: str, where: Where | None) -> MainstemError:
     if sqlstate == "42501":
         return SourceRefused(
             "the source's user may not read it",
             where=where,
             hint="GRANT SELECT (and USAGE on the schema) to the user, or exclude the table",
+        )
+    if sqlstate in ("22021", "22P05"):  # the server checks what it sends, unless its encoding is UTF8
+        return ValueNotExact(
+            "holds text that is not UTF-8", where=where, hint="correct the text in the source"
         )
     if sqlstate in _CHANGED:
         return SourceRefused("it has changed since it was looked at", where=where, hint="run again")
@@ -212,25 +218,22 @@ def _error_of(sqlstate: str, text: str, address: Address, where: Where | None) -
     return SourceRefused(f"the server refused the statement (SQLSTATE {sqlstate})", where=where)
 
 
-def _connection_error(text: str, address: Address, where: Where | None) -> MainstemError:
-    """A failed login carries no SQLSTATE: libpq keeps the text alone."""
-    place = f"{address.host}:{address.port}"
-    if not any(word in text for word in _LATER) and (
-        "FATAL" in text or "SSL" in text or "certificate" in text
+def _refused_login(text: str, address: Address) -> MainstemError | None:
+    """Did the server say no? A failed login carries no SQLSTATE: libpq keeps the text alone."""
+    if any(word in text for word in _LATER) or not any(
+        word in text for word in ("FATAL", "SSL", "certificate")
     ):
-        for word, message in _REFUSED_LOGINS:
-            if word in text:
-                who = (
-                    f"user {address.user!r}, database {address.database!r}"
-                    if address.user
-                    else address.database
-                )
-                return SourceRefused(
-                    f"{message} ({place}, {who})", where=where, hint="check the source's URL"
-                )
-    if "FATAL" in text and "too many" not in text and not any(word in text for word in _LATER):
-        return SourceRefused(f"the server at {place} refused the login", where=where)
+        return None
+    found = (message for word, message in _REFUSED_LOGINS if word in text)
+    message = next(found, "the server refused the login")
+    who = f"user {address.user!r}, " if address.user else ""
+    place = f"{address.host}:{address.port}, {who}database {address.database!r}"
+    return SourceRefused(f"{message} ({place})", hint="check the source's URL")
+
+
+def _unavailable(text: str, address: Address, where: Where | None) -> MainstemError:
     reason = next((word for word in _REASONS if word in text), "the connection was lost")
+    place = f"{address.host}:{address.port}"
     return SourceUnavailable(f"{place} cannot be reached: {reason}", where=where, hint="is the server up?")
 
 

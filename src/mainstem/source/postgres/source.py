@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -23,6 +24,7 @@ from mainstem.source.postgres.session import Session, mapped, statement
 from mainstem.source.postgres.types import wire
 from mainstem.source.postgres.url import Address, parse
 
+_PROBE_SECONDS = 10.0  # a busy server may be slow to answer
 _MAX_BATCH = 1 << 30  # bytes: a batch's texts must fit 32-bit offsets, with one more piece on top
 _POSITION = """
 SELECT pg_current_snapshot()::text, pg_is_in_recovery(),
@@ -154,9 +156,10 @@ class PostgresSource:
 
     def introspect(self) -> Database:
         with self._connected() as session, mapped(self.address):
-            statement_of = lambda sql: statement(session, sql)  # noqa: E731
             self._look(session)
-            tables = tables_of(statement_of, self.options.schemas or self.address.schemas, self.options)
+            tables = tables_of(
+                partial(statement, session), self.options.schemas or self.address.schemas, self.options
+            )
             ((version, name),) = statement(
                 session, "SELECT current_setting('server_version'), current_database()::text"
             )
@@ -177,7 +180,7 @@ class PostgresSource:
         try:
             with self._connected() as session, mapped(self.address):
                 return findings(
-                    lambda sql: statement(session, sql),
+                    partial(statement, session),
                     self.options.schemas or self.address.schemas or ("public",),
                     encrypted=bool(session.pgconn.ssl_in_use),
                     host=self.address.host,
@@ -208,7 +211,7 @@ class PostgresSource:
     def _works(self, pid: int) -> bool:
         """Is the server still at work for us? Asked over a second connection when a query is silent."""
         try:
-            other = sessions.connect(self.address, self.options.timeout)
+            other = sessions.connect(self.address, max(self.options.timeout, _PROBE_SECONDS))
         except MainstemError:
             return False
         try:

@@ -73,7 +73,9 @@ def is_time(column: Column) -> bool:
 def is_padded(column: Column) -> bool:
     """Is it a char(n)? It travels with its blanks, which the decoders take off: the server's own cast to
     text does the same, for a tenth of the time of a read."""
-    return column.type.kind is Kind.STRING and bool(re.fullmatch(r"character(\(\d+\))?|bpchar", column.native))
+    return column.type.kind is Kind.STRING and bool(
+        re.fullmatch(r"character(\(\d+\))?|bpchar", column.native)
+    )
 
 
 def wire(column: Column, quoted: str) -> str:
