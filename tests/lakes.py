@@ -116,6 +116,11 @@ def iceberg_scan(version: TableVersion, where: str = "true", columns: str = "*")
     return _session().execute(scan).to_arrow_table()
 
 
+def iceberg_ids(version: TableVersion) -> list[int]:
+    """The ids of ORDERS, by the same reader."""
+    return [int(str(n)) for n in iceberg_scan(version)["id"].to_pylist()]
+
+
 def files(root: Path) -> set[Path]:
     """All files of a lake's tables."""
     return {path for path in (root / "lake").rglob("*") if path.is_file()}

@@ -243,3 +243,8 @@ def raw(name: str) -> TableName:
 def mart(name: str) -> TableName:
     """A model's name."""
     return TableName("mart", name)
+
+# The fact with an inner join that loses the orders without a comment: four lines of eight.
+BROKEN_LINES = FACT_LINES.replace("left join raw.orders", "join raw.orders").replace(
+    "o.order_number\n", "o.order_number and o.comments is not null\n"
+)

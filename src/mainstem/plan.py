@@ -11,7 +11,7 @@ from mainstem.contract.model_checks import table_name
 from mainstem.errors import ConfigErrors, UsageError, Where
 from mainstem.ingest.state import COLUMNS, FINGERPRINT, changes, decode_columns
 from mainstem.lake import TableVersion
-from mainstem.model.graph import Graph, Node, build_graph, select
+from mainstem.model.graph import Graph, Node, select, sound_graph
 from mainstem.model.sql import Reference, parse_query, references
 from mainstem.project.load import Project
 from mainstem.project.modelfile import ModelFile
@@ -97,18 +97,31 @@ def model_digest(model: ModelFile, inputs: Mapping[TableName, TableVersion], sal
 
 def project_graph(project: Project, tables: Collection[str]) -> Graph:
     """The graph of a project's models over source tables. Raises ConfigErrors with all errors."""
+    graph, errors = sound_part(project, tables)
+    if errors:
+        raise ConfigErrors(errors)
+    return graph
+
+
+def sound_part(
+    project: Project, tables: Collection[str], broken: Collection[str] = ()
+) -> tuple[Graph, list[UsageError]]:
+    """The part of the graph that stands, and the errors of the rest; `broken` are models whose files could
+    not be read."""
     nodes, errors = [], list[UsageError]()
+    lost = {TableName(MART, name) for name in broken}
     for model in project.models:
+        name = TableName(MART, model.name)
         try:
             query = parse_query(model.sql, model.file, model.sql_line)
             found = (*references(query, model.file, model.sql_line), *_promised(model))
         except UsageError as error:
             errors.append(error)
+            lost.add(name)
             continue
-        nodes.append(Node(TableName(MART, model.name), model.file, found, tuple(model.header.tags)))
-    if errors:
-        raise ConfigErrors(errors)
-    return build_graph(tables, nodes)
+        nodes.append(Node(name, model.file, found, tuple(model.header.tags)))
+    graph, more = sound_graph(tables, nodes, lost)
+    return graph, errors + more
 
 
 def _promised(model: ModelFile) -> list[Reference]:

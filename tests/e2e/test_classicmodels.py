@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+
 from e2e.conftest import PASSWORD, Workplace
 
 COUNTRIES = {
@@ -53,7 +54,8 @@ def test_sales_by_country_line_and_year(classicmodels: Workplace) -> None:
     assert classicmodels.pairs(join.format("year", dates, 10)) == dict(
         sorted(YEARS.items(), key=lambda item: -Decimal(item[1]))
     )
-    orders = "select year, count(distinct order_number) from fact_order_lines join dim_dates on ordered_date_key = date_key group by 1 order by 1"
+    counted = "select year, count(distinct order_number) from fact_order_lines"
+    orders = f"{counted} join {dates} group by 1 order by 1"
     assert classicmodels.pairs(orders) == {"2003": "111", "2004": "151", "2005": "64"}
 
 

@@ -7,21 +7,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from e2e.conftest import PASSWORD, READER, Workplace, begin, url_of
 from servers.mariadb import MariaDB
 from servers.postgres import Postgres
 from servers.proxy import Proxy
 
 ROWS = 60_000
-TABLES = f"""
+TABLES = """
 create table products (product_code int primary key, product_name varchar(40) not null);
 insert into products values (1, 'car'), (2, 'ship'), (3, 'plane');
 create table sales (
   sale_id int primary key, product_code int not null references products (product_code),
   sold_on date not null, quantity int not null, price decimal(10,2) not null, note varchar(200) not null);
 insert into sales
-  select n, 1 + n % 3, {{day}}, n % 7 + 1, (n % 1000) / 100.0, repeat('x', 150)
-  from {{numbers}};
+  select n, 1 + n % 3, {day}, n % 7 + 1, (n % 1000) / 100.0, repeat('x', 150)
+  from {numbers};
 """
 MARIA = TABLES.format(
     day="date_add('2024-01-01', interval n % 365 day)", numbers=f"(select seq as n from seq_1_to_{ROWS}) s"

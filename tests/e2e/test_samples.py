@@ -8,12 +8,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from e2e.conftest import PASSWORD, READER, SAMPLES, Workplace, begin, load_mariadb, url_of
-from servers.mariadb import MariaDB
-from servers.postgres import Postgres
 
+from e2e.conftest import PASSWORD, READER, SAMPLES, Workplace, begin, load_mariadb, url_of
 from mainstem.demo import truths
 from mainstem.engine.session import extension
+from servers.mariadb import MariaDB
+from servers.postgres import Postgres
 
 
 def tables_of(place: Workplace) -> set[str]:

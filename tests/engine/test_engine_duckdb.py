@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 
-from lakes import COLUMNS, ORDERS, commit, extremes, iceberg_scan, orders
+from lakes import COLUMNS, ORDERS, commit, extremes, iceberg_scan, orders, python
 from mainstem.arrow import schema_of
 from mainstem.engine import session, views
 from mainstem.engine.duckdb import DuckDB
@@ -207,9 +207,12 @@ def test_errors_are_ours_and_show_no_value(lake: Lake, engine: DuckDB, sql: str,
 
 
 def test_an_error_in_the_middle_of_a_stream(lake: Lake, engine: DuckDB) -> None:
-    engine.attach({ORDERS: commit(lake, *range(5000)).metadata_location})
+    engine.attach({ORDERS: commit(lake, *[100_000] * 200_000, 5).metadata_location})
+    wide = "SELECT repeat('x', 1000) AS t, CAST(100000 - id AS UTINYINT) AS x FROM raw.orders"
+    _, stream = engine.stream(wide, batch_rows=2048)
+    assert next(stream).num_rows == 2048
     with pytest.raises(EngineFailed, match="out of range"):
-        list(engine.stream("SELECT CAST(id AS UTINYINT) AS x FROM raw.orders")[1])
+        list(stream)
 
 
 def test_a_file_that_is_gone(lake: Lake, engine: DuckDB) -> None:
@@ -229,18 +232,42 @@ def test_a_file_that_is_gone(lake: Lake, engine: DuckDB) -> None:
 # Limits
 
 
-def test_a_query_beyond_its_memory_spills_or_says_so(tmp_path: Path) -> None:
-    big = "SELECT max(x) AS m FROM (SELECT DISTINCT repeat(md5(range::varchar), 9) AS x FROM range({}))"
-    temp = tmp_path / "tmp"
-    with DuckDB(temp, Limits(memory_bytes=40 << 20, threads=1, temp_bytes=1 << 30)) as engine:
-        assert engine.query(big.format(200_000)).num_rows == 1
-        assert list(temp.iterdir()), "nothing was spilled"
+BIG = "SELECT md5(range::varchar) AS x, md5(x) || md5(x || 'y') AS y FROM range(600000) GROUP BY ALL"
+
+
+def test_a_query_beyond_its_memory_spills(tmp_path: Path) -> None:
+    temp = tmp_path / ".mainstem" / "tmp"
+    with DuckDB(temp, Limits(memory_bytes=80 << 20, threads=1)) as engine:
+        _, stream = engine.stream(BIG)
+        rows = next(stream).num_rows
+        assert any(path.stat().st_size for path in temp.rglob("*") if path.is_file()), "nothing was spilled"
+        assert rows + sum(batch.num_rows for batch in stream) == 600_000
     assert list(temp.iterdir()) == []
-    with DuckDB(temp, Limits(memory_bytes=40 << 20, threads=1, temp_bytes=1 << 20)) as engine:
+
+
+@pytest.mark.parametrize("limits", [Limits(80 << 20, 1, 1 << 20), Limits(30 << 20, 1)])
+def test_a_query_beyond_its_limits_says_so(tmp_path: Path, limits: Limits) -> None:
+    with DuckDB(tmp_path, limits) as engine:
         with pytest.raises(EngineFailed, match="more memory or temporary space"):
-            engine.query(big.format(200_000))
+            list(engine.stream(BIG)[1])
+        assert engine.query("SELECT 1 AS one").num_rows == 1
         engine.close()
         engine.close()
+
+
+def test_the_machines_time_zone_does_not_matter(tmp_path: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from mainstem.engine.connect import connect
+from mainstem.engine.duckdb import DuckDB
+sql = "SELECT timestamptz '2024-10-27 00:30:00+00' AS t, current_setting('TimeZone') AS z"
+with DuckDB(Path(sys.argv[1])) as engine:
+    print(engine.describe(sql).field("t").type, engine.query(sql)["z"][0])
+print(connect({}).execute("SELECT current_setting('TimeZone')").fetchall())
+"""
+    done = python(f"import os, time; os.environ['TZ'] = 'Europe/Vienna'; time.tzset()\n{code}", tmp_path)
+    assert (done.stdout, done.stderr) == ("timestamp[us, tz=UTC] UTC\n[('UTC',)]\n", "")
 
 
 def test_settings(engine: DuckDB) -> None:

@@ -121,12 +121,12 @@ def test_texts(engine: DuckDB, tmp_path: Path, type_: Type, form: Form, texts: d
 def test_years_before_the_first(engine: DuckDB, tmp_path: Path) -> None:
     """1 BC is the year 0000 there and nowhere "(BC)"."""
     column = Column(COLUMN, Type(Kind.DATE))
-    days = pa.array([-719529, -719529 - 366], pa.int32()).cast(arrow_type(column.type))
+    days = pa.array([-719163, -719529], pa.int32()).cast(arrow_type(column.type))
     staged = Lake(tmp_path).stage(NAME, (column,), [pa.record_batch([days], names=[COLUMN])])
     engine.attach_files(NAME, staged.files, (column,))
     text = engine.dialect.text(column, Form.DATE)
     seen = engine.query(f"SELECT {text} AS t FROM raw.{engine.dialect.quote(NAME.name)}")
-    assert seen["t"].to_pylist() == ["-0001-12-31", "-0002-12-31"] or seen["t"].to_pylist()[0][:4] == "0000"
+    assert seen["t"].to_pylist() == ["0000-12-31", "-0001-12-31"]
 
 
 @pytest.mark.parametrize("kind", list(Kind))
@@ -154,6 +154,10 @@ def expected(hash_: Hash, row: dict[str, Any]) -> int:
     return int.from_bytes(hashlib.md5(text).digest()[:8], "big")
 
 
+def numbers(engine: DuckDB, sql: str) -> list[int]:
+    return [int(str(n)) for n in engine.query(sql)["n"].to_pylist()]
+
+
 @pytest.mark.parametrize("hash_", list(Hash))
 def test_row_hashes_their_sum_and_buckets(engine: DuckDB, tmp_path: Path, hash_: Hash) -> None:
     rows = ROWS * 1000
@@ -163,12 +167,12 @@ def test_row_hashes_their_sum_and_buckets(engine: DuckDB, tmp_path: Path, hash_:
     row_hash = dialect.row_hash([dialect.text(c, dialect.form(c)) for c in COLUMNS])
     ref = dialect.ref(table)
     wanted = [expected(hash_, row) for row in rows]
-    assert [int(n) for n in engine.query(f"SELECT {row_hash} AS h FROM {ref}")["h"].to_pylist()] == wanted
+    assert numbers(engine, f"SELECT {row_hash} AS n FROM {ref}") == wanted
     total = f"SELECT {dialect.total(row_hash)} AS t FROM {ref}"
     assert engine.query(total)["t"].to_pylist() == [str(sum(wanted))]
     assert engine.query(f"{total} WHERE false")["t"].to_pylist() == ["0"]
-    buckets = engine.query(f"SELECT {dialect.modulo(row_hash, 97)} AS m FROM {ref}")["m"].to_pylist()
-    assert [int(n) for n in buckets] == [n % 97 for n in wanted]
+    buckets = numbers(engine, f"SELECT {dialect.modulo(row_hash, 97)} AS n FROM {ref}")
+    assert buckets == [n % 97 for n in wanted]
 
 
 def test_md5_hashes_of_single_values(engine: DuckDB, tmp_path: Path) -> None:
@@ -182,5 +186,6 @@ def test_md5_hashes_of_single_values(engine: DuckDB, tmp_path: Path) -> None:
 
 
 def test_totals_do_not_overflow(engine: DuckDB) -> None:
-    sql = f"SELECT {ProofDialect().total('x')} AS t FROM (SELECT 18446744073709551615::ubigint AS x FROM range(9))"
+    nine = "(SELECT 18446744073709551615::ubigint AS x FROM range(9))"
+    sql = f"SELECT {ProofDialect().total('x')} AS t FROM {nine}"
     assert engine.query(sql)["t"].to_pylist() == [str(9 * (2**64 - 1))]

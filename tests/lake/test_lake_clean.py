@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from lakes import COLUMNS, ORDERS, commit, files, iceberg_scan, orders
+from lakes import COLUMNS, ORDERS, commit, files, iceberg_ids, iceberg_scan, orders, python
 from mainstem.errors import LakeUnavailable
 from mainstem.lake import Lake, Release
 from mainstem.schema import TableName
@@ -26,7 +27,7 @@ def released(lake: Lake, *numbers: int) -> Release:
 
 def seen(lake: Lake, release: Release) -> list[int]:
     pin = release.tables[ORDERS]
-    return sorted(iceberg_scan(lake.at(ORDERS, pin.metadata_location))["id"].to_pylist())
+    return sorted(iceberg_ids(lake.at(ORDERS, pin.metadata_location)))
 
 
 def test_nothing_to_clean(lake: Lake) -> None:
@@ -98,3 +99,13 @@ def test_unreadable_metadata_stops_it_before_anything_is_deleted(lake: Lake) -> 
         lake.clean(older_than=NOW)
     assert files(lake.root) == before
     assert len(lake.releases()) == 1
+
+
+def test_what_dead_engines_spilled_goes(lake: Lake) -> None:
+    dead = int(python("import os; print(os.getpid())").stdout)
+    spilled = [lake.root / "tmp" / f"duckdb-{process}-7f00" for process in (dead, os.getpid())]
+    for folder in spilled:
+        folder.mkdir(parents=True)
+        (folder / "duckdb_temp_storage-0.tmp").write_text("x")
+    lake.clean()
+    assert [folder.exists() for folder in spilled] == [False, True]

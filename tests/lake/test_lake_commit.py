@@ -15,7 +15,7 @@ import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table import StaticTable
 
-from lakes import COLUMNS, ORDERS, batches, commit, files, iceberg_scan, orders, python
+from lakes import COLUMNS, ORDERS, batches, commit, files, iceberg_ids, iceberg_scan, orders, python
 from mainstem import metadata
 from mainstem.errors import LakeUnavailable, SourceUnavailable, UsageError, ValueNotExact
 from mainstem.lake import Lake, TableVersion, parquet, versions
@@ -31,9 +31,9 @@ def lake(tmp_path: Path) -> Lake:
 
 def ids(version: TableVersion) -> list[int]:
     """What DuckDB's Iceberg reader and pyiceberg both see."""
-    seen = sorted(iceberg_scan(version)["id"].to_pylist())
+    seen = sorted(iceberg_ids(version))
     scanned = StaticTable.from_metadata(version.metadata_location).scan().to_arrow()
-    assert sorted(scanned["id"].to_pylist()) == seen
+    assert sorted(map(str, scanned["id"].to_pylist())) == sorted(map(str, seen))
     return seen
 
 
@@ -271,9 +271,10 @@ print([name for name in sys.modules if name.partition(".")[0] in ("pyiceberg", "
 def test_damaged_metadata_is_said_so(lake: Lake, content: str) -> None:
     version = commit(lake, 1)
     Path(version.metadata_location).write_text(content)
-    for call in (lambda: lake.head(ORDERS), lambda: commit(lake, 2)):
-        with pytest.raises(LakeUnavailable, match="damaged"):
-            call()
+    with pytest.raises(LakeUnavailable, match="damaged"):
+        lake.head(ORDERS)
+    with pytest.raises(LakeUnavailable, match="damaged"):
+        commit(lake, 2)
 
 
 def test_a_damaged_manifest_list_is_said_so(lake: Lake) -> None:

@@ -13,7 +13,7 @@ import pytest
 from pyiceberg.manifest import ManifestFile
 from pyiceberg.table import StaticTable
 
-from lakes import ORDERS, commit, files, iceberg_scan, killed, python
+from lakes import ORDERS, commit, files, iceberg_ids, killed, python
 from mainstem.errors import LakeUnavailable
 from mainstem.lake import Lake, TableVersion, storage
 from mainstem.schema import TableName
@@ -51,7 +51,7 @@ def lake(tmp_path: Path) -> Lake:
 
 def ids(version: TableVersion | None) -> list[int]:
     assert version is not None
-    return sorted(iceberg_scan(version)["id"].to_pylist())
+    return sorted(iceberg_ids(version))
 
 
 @pytest.mark.parametrize("point", [*BEFORE, *AFTER, "publish.after"])
@@ -161,8 +161,19 @@ catalog.swap(TableName("raw", "a"), None, "one")
 catalog.swap(TableName("raw", "a"), "one", "two")
 """
     log = tmp_path / "strace"
-    command = ["strace", "-f", "-y", "-o", log, "-e", "trace=fsync,fdatasync", sys.executable, "-c", code]
-    subprocess.run([*command, tmp_path / "catalog.db"], check=True, timeout=60)
+    command = [
+        "strace",
+        "-f",
+        "-y",
+        "-o",
+        str(log),
+        "-e",
+        "trace=fsync,fdatasync",
+        sys.executable,
+        "-c",
+        code,
+    ]
+    subprocess.run([*command, str(tmp_path / "catalog.db")], check=True, timeout=60)
     text = log.read_text()
     assert text.count("catalog.db>") >= 2
     assert text.count("catalog.db-journal>") >= 2

@@ -147,6 +147,8 @@ class MariaDB:
                 *("--skip-test-db", "--skip-name-resolve", *_as_user()),
             ],
             capture_output=True,
+            # A server that starts clears other servers' temporary tables out of the directory it shares.
+            env={**os.environ, "TMPDIR": str(self.directory)},
             check=False,
         )
         assert done.returncode == 0, (done.stdout + done.stderr).decode(errors="replace")

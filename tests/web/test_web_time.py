@@ -69,6 +69,7 @@ def test_steps_of_quarters_and_years(opener: Opener, site: Site) -> None:
     expect(page).to_have_url(f"{site.url}/?~date=quarter")
     expect(page.locator(".axis text")).to_contain_text(["2003", "Q2"])
     page.get_by_role("button", name="Year", exact=True).click()
+    expect(page.locator(".segment")).to_have_text(["Month", "Quarter", "Year"])
     page.get_by_role("button", name="Monthly revenue by product line: show as a table").click()
     rows = page.locator("[data-area] tbody tr").all_inner_texts()
     assert [row.split("\t")[0] for row in rows] == ["2003", "2004", "2005"]

@@ -69,7 +69,8 @@ def plain_error(message: str, hint: str = "") -> None:
 
 
 def write(text: str) -> None:
-    """Machine-readable output, untouched but for secrets."""
-    sys.stdout.write(clean(text))
+    """Machine-readable output, to the byte: a short password may be part of a number or a name. Texts in
+    it that could hold a secret are cleaned by who puts them in."""
+    sys.stdout.write(text)
     sys.stdout.write("\n")
     sys.stdout.flush()

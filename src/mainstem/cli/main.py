@@ -13,6 +13,8 @@ import typer
 from mainstem.cli import console
 from mainstem.errors import MainstemError
 
+_INTERRUPTED = 130  # as shells say it: 128 + SIGINT
+
 app = typer.Typer(
     name="mainstem",
     help="From an operational database to numbers that people trust.",
@@ -62,15 +64,32 @@ def run(arguments: list[str] | None = None) -> int:
     except typer.Exit as stop:
         return stop.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        console.note("interrupted; nothing was published")
-        return 130
+        return _interrupted()
     except BrokenPipeError:
-        # The reader of our output went away (head, a closed pager): not an error of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _reader_gone()
+    except SystemExit as stop:
+        # Typer's own answer to a pipe that nobody reads any more.
+        return _reader_gone() if isinstance(stop.__context__, BrokenPipeError) else int(stop.code or 0)
     except Exception as error:  # noqa: BLE001 - the last resort: a defect of ours, told as one
         return _outermost(error)
+    if result == _INTERRUPTED:  # Typer has caught Ctrl-C
+        return _interrupted()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _reader_gone()
     return result if isinstance(result, int) else 0
+
+
+def _interrupted() -> int:
+    console.note("interrupted")
+    return _INTERRUPTED
+
+
+def _reader_gone() -> int:
+    """The reader of our output went away (head, a closed pager): not an error of ours."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 0
 
 
 def _outermost(error: Exception) -> int:

@@ -97,7 +97,7 @@ def _audit(c: Named) -> Use | None:
         w in lexicon.AUDIT_TAIL | lexicon.KEY_WORDS for w in rest
     ):
         return Use.AUDIT if rest or c.temporal else None
-    if c.said in (("sys", "start", "time"), ("sys", "end", "time"), ("row", "version"), ("ts",)):
+    if c.said in (("sys", "start", "time"), ("sys", "end", "time"), ("row", "version")):
         return Use.AUDIT
     return None
 

@@ -255,6 +255,11 @@ def _alone(graph: Graph, node: Node, ctv: Mapping[str, float], lines: Links, sat
     return 0.0 if node.links else -2.0
 
 
+def _referred(graph: Graph, node: Node, ctv: Mapping[str, float], lines: Links, satellites: Links) -> float:
+    thing = node.head in lexicon.ENTITY and not named_as_event(node)
+    return -2.0 if thing and _hub(graph, node) else 0.0
+
+
 PARTS: tuple[tuple[str, Part], ...] = (
     ("numbers", _numbers),
     ("date", _date),
@@ -265,6 +270,7 @@ PARTS: tuple[tuple[str, Part], ...] = (
     ("label", _labelled),
     ("person", _human),
     ("no parents", _alone),
+    ("events refer to it", _referred),
 )
 """The score's parts, as they are shown."""
 

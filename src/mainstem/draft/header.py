@@ -44,7 +44,7 @@ def flow_list(values: list[str]) -> list[str]:
 def dump(document: dict[str, Any]) -> str:
     """The document as YAML: order kept, wide lines, letters as they are."""
     return yaml.dump(
-        document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=4096, default_flow_style=False
+        document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=160, default_flow_style=False
     )
 
 

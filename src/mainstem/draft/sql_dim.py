@@ -7,7 +7,7 @@ from typing import Any
 from mainstem.draft import header, words
 from mainstem.draft.graph import Graph
 from mainstem.draft.joins import Joins, key_text
-from mainstem.draft.sql_fact import MISSING, day, select
+from mainstem.draft.sql_fact import MISSING, day, named, select
 from mainstem.draft.star import Bridge, DateRole, Dimension, DraftedFile, Gathered, SourceColumn, Star
 from mainstem.schema import Column, Kind
 
@@ -32,11 +32,13 @@ def dimension_file(star: Star, dimension: Dimension, graph: Graph) -> DraftedFil
         own, other = words.quote(item.to_owner.target_columns[0]), words.quote(item.to_owner.columns[0])
         clause += f"\n    left join {name}\n        on {joins.alias(())}.{own} = {name}.{other}"
     gathering = [_gather(star, joins, graph, item, name) for item, name in listed.items()]
-    shown = ",\n".join(f"        {sql} as {words.quote(name)}" for name, sql, _ in columns)
+    shown = ",\n".join(f"        {named(sql, name)}" for name, sql, _ in columns)
     empty = ",\n".join(f"        {unknown} as {words.quote(name)}" for name, _, unknown in columns)
     final = f"final as (\n    select\n{shown}\n{clause}\n    union all\n    select\n{empty}\n)"
     last = ",\n".join(f"    {words.quote(name)}" for name, _, _ in columns)
-    text = "with\n" + ",\n".join([*joins.imports(), *gathering, final]) + f"\nselect\n{last}\nfrom final\n"
+    text = (
+        "with\n" + ",\n\n".join([*joins.imports(), *gathering, final]) + f"\n\nselect\n{last}\nfrom final\n"
+    )
     return DraftedFile(
         f"models/{dimension.name}.sql", header.comment(_dimension_header(star, dimension, graph)) + text
     )
@@ -145,6 +147,7 @@ _DATES = """with
 used as (
 {used}
 ),
+
 bounds as (
     select
         min(day) as first_day,
@@ -152,10 +155,12 @@ bounds as (
     from used
     where day between date '1900-01-01' and date '2100-12-31'
 ),
+
 calendar as (
     select unnest(generate_series(first_day, last_day, interval 1 day)) as moment
     from bounds
 ),
+
 days as (
     select cast(moment as date) as day
     from calendar
@@ -164,6 +169,7 @@ days as (
     from used
     where day is not null
 ),
+
 final as (
     select
         cast(day as varchar) as date_key,
@@ -181,6 +187,7 @@ final as (
     union all
     select 'not_yet', null, null, 'Not yet', 'Not yet', 'Not yet', null, 'Not yet', null
 )
+
 select
     date_key,
     date,

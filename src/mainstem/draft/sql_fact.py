@@ -29,10 +29,16 @@ def fact_file(star: Star, fact: Fact, graph: Graph) -> DraftedFile:
 
 def select(joins: Joins, columns: list[tuple[str, str]]) -> str:
     """Import CTEs, `final`, and the explicit list of its columns."""
-    shown = ",\n".join(f"        {sql} as {words.quote(name)}" for name, sql in columns)
+    shown = ",\n".join(f"        {named(sql, name)}" for name, sql in columns)
     body = f"final as (\n    select\n{shown}\n{joins.clause()}\n)"
     listed = ",\n".join(f"    {words.quote(name)}" for name, _ in columns)
-    return "with\n" + ",\n".join([*joins.imports(), body]) + f"\nselect\n{listed}\nfrom final\n"
+    return "with\n" + ",\n\n".join([*joins.imports(), body]) + f"\n\nselect\n{listed}\nfrom final\n"
+
+
+def named(sql: str, name: str) -> str:
+    """The expression under its name; a column that has the name already needs no `as`."""
+    quoted = words.quote(name)
+    return sql if sql.rpartition(".")[2] == quoted and "(" not in sql else f"{sql} as {quoted}"
 
 
 def _keys(star: Star, fact: Fact, joins: Joins) -> list[tuple[str, str]]:

@@ -38,7 +38,11 @@ class Binder:
 
     def __init__(self) -> None:
         # A model reads tables: files and addresses are nobody's source, and no proof would see them.
-        config = {"threads": 1, "autoinstall_known_extensions": False, "enable_external_access": False}
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "threads": 1,
+            "autoinstall_known_extensions": False,
+            "enable_external_access": False,
+        }
         self._connection = duckdb.connect(config=config)
         self._connection.execute("set autoload_known_extensions = false")
         self._connection.execute("create schema raw; create schema mart; set schema = 'mart'")

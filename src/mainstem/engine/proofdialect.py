@@ -113,7 +113,7 @@ def _fixed(x: str, column: Column) -> str:
         return f"CAST({x} AS VARCHAR)"
     if column.type.scale < column.type.precision:
         return f"CAST({x} AS VARCHAR)"
-    return f"replace(replace('^' || CAST({x} AS VARCHAR), '^.', '0.'), '^', '')"
+    return rf"regexp_replace(CAST({x} AS VARCHAR), '^(-?)\.', '\10.')"
 
 
 def _years(x: str, text: str, rest: str) -> str:

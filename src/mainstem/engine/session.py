@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from mainstem.engine.views import literal
 from mainstem.errors import EngineFailed, LakeUnavailable
@@ -40,10 +41,15 @@ def open_session(limits: Limits, temp: Path | None) -> duckdb.DuckDBPyConnection
     if limits.threads:
         config["threads"] = limits.threads
     if temp:
-        config["max_temp_directory_size"] = f"{limits.temp_bytes or _free(temp) // 2}B"
+        try:  # DuckDB makes the session's own folder when it spills, but not the ones above
+            temp.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise LakeUnavailable(f"the folder {temp.parent} cannot be made: {error.strerror}") from error
     with mapped():
         opened = duckdb.connect(":memory:", config=config)
-        opened.execute("SET TimeZone = 'UTC'")
+        opened.execute("SET GLOBAL TimeZone = 'UTC'")  # without GLOBAL, cursors have the machine's zone
+        if temp:  # as part of `config` it is shown, but not obeyed
+            opened.execute(f"SET max_temp_directory_size = '{limits.temp_bytes or _free(temp) // 2}B'")
         return opened
 
 
@@ -89,27 +95,34 @@ def _free(folder: Path) -> int:
 
 @contextmanager
 def mapped() -> Iterator[None]:
-    """DuckDB's errors as ours."""
+    """DuckDB's errors as ours, also those that come through Arrow in the middle of a stream."""
     try:
         yield
-    except duckdb.Error as error:
-        raise failure(error) from None
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        raise failure(str(error)) from None
 
 
-def failure(error: duckdb.Error) -> EngineFailed | LakeUnavailable:
+def failure(text: str) -> EngineFailed | LakeUnavailable:
     """DuckDB's message without its class, its stack and the values of rows."""
-    text = re.sub(r"^(?:[A-Z][A-Za-z ]* Error: )+", "", str(error).strip())
-    text = text.split("\n\nStack Trace:")[0].split("\nStack Trace:")[0]
-    if isinstance(error, duckdb.OutOfMemoryException):
+    kind, text = _split(text.strip().split("\nStack Trace:")[0].strip())
+    if kind == "Out of Memory" or "max_temp_directory_size" in text:
         return EngineFailed(
             "the query needs more memory or temporary space than it may use",
             hint="raise the engine's memory limit, or filter and aggregate earlier in the query",
         )
-    if isinstance(error, duckdb.IOException):
+    if kind == "IO":
         return LakeUnavailable(f"a file of the lake cannot be read or written: {text.splitlines()[0]}")
-    if isinstance(error, duckdb.ParserException | duckdb.BinderException | duckdb.CatalogException):
+    if kind in ("Parser", "Binder", "Catalog", "Syntax"):
         return EngineFailed(text)  # these speak of the statement alone
     return EngineFailed(_without_values(text))
+
+
+def _split(text: str) -> tuple[str, str]:
+    """The last of the classes that the message begins with, and the rest of it."""
+    kind = ""
+    while match := re.match(r"([A-Z][A-Za-z ]*) Error: ", text):
+        kind, text = match[1], text[match.end() :]
+    return kind, text
 
 
 def _without_values(text: str) -> str:
@@ -117,7 +130,7 @@ def _without_values(text: str) -> str:
     for pattern, mask in (
         (r'"[^"]*"', '"…"'),
         (r"'[^']*'", "'…'"),
-        (r"\bvalue \S+", "value …"),
+        (r"\bvalue (?!is\b)\S+", "value …"),
         (r"\([^()]*\d[^()]*\)(?!\))", "(…)"),
     ):
         message = re.sub(pattern, mask, message)

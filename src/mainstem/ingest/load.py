@@ -10,6 +10,7 @@ from mainstem.contract import reconcile
 from mainstem.contract.reconcile import Fingerprint, Side
 from mainstem.engine.port import Engine
 from mainstem.errors import ProofFailed, Where
+from mainstem.ingest.lakeside import lake_fingerprint
 from mainstem.ingest.pipeline import Prefetched
 from mainstem.ingest.state import COLUMNS, FINGERPRINT, encode_columns, fingerprint_text, summary
 from mainstem.lake import Lake, Staged, TableVersion
@@ -146,8 +147,7 @@ class Loader:
     def _found(self, pending: Pending) -> Fingerprint:
         table = pending.load.table
         self._engine.attach_files(pending.load.name, pending.staged.files, table.columns)
-        side = self._lake_side()
-        return reconcile.fingerprint(side, table, reconcile.forms(self._dialect, table))
+        return lake_fingerprint(self._engine, self._lake_side(), self._dialect, table)
 
     def _lake_side(self) -> Side:
         return Side(self._engine.dialect.with_hash(self._dialect.hash), self._engine_select)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -33,6 +35,24 @@ def clean(catalog: LocalCatalog, folder: Path, keep_releases: int, older_than: t
         size += status.st_size
     _remove_empty_folders(folder)
     return CleanReport(files, size, tuple(dropped))
+
+
+def clean_sessions(folder: Path) -> None:
+    """Delete what engines of dead processes spilled (`duckdb-PROCESS-…`)."""
+    for path in folder.glob("duckdb-*"):
+        process = path.name.split("-")[1]
+        if process.isdigit() and _is_dead(int(process)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_dead(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass  # it lives, as another user
+    return False
 
 
 def _split(catalog: LocalCatalog, keep: int) -> tuple[set[str], list[str]]:

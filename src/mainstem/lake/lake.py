@@ -164,6 +164,7 @@ class Lake:
         """Forget all but the newest `keep_releases` releases (the current one always stays), then delete
         files that no kept release and no table's head refers to and that are older than `older_than`.
         Call it under `run_lock`: the rows of a run at work are in no table yet."""
+        cleaning.clean_sessions(self.root / "tmp")
         return cleaning.clean(self.catalog, self._folder, keep_releases, older_than)
 
     def _released_snapshots(self, name: TableName) -> list[int]:

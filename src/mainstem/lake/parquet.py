@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -201,8 +202,22 @@ def encodings(table: pa.Table) -> Encodings:
 def _whole(arrow: pa.DataType) -> bool:
     """Whether Parquet stores the type as whole numbers of 32 or 64 bits."""
     if pa.types.is_decimal(arrow):
-        return arrow.precision <= 18
+        return bool(arrow.precision <= 18)
     return pa.types.is_integer(arrow) or pa.types.is_date(arrow) or pa.types.is_timestamp(arrow)
+
+
+def _options(statistics: list[str], encoded: Encodings) -> dict[str, Any]:
+    return {
+        "version": "2.6",
+        "compression": "zstd",
+        "compression_level": 1,
+        "write_statistics": statistics,
+        "write_page_checksum": True,
+        "store_schema": False,
+        "store_decimal_as_integer": True,
+        "use_dictionary": encoded.dictionary,
+        "column_encoding": dict.fromkeys(encoded.delta, "DELTA_BINARY_PACKED") or None,
+    }
 
 
 class _OpenFile:
@@ -211,19 +226,7 @@ class _OpenFile:
     def __init__(self, path: Path, schema: pa.Schema, statistics: list[str], encoded: Encodings) -> None:
         self.path = path
         self.sink = pa.OSFile(str(path), "wb")
-        self.parquet = pq.ParquetWriter(
-            self.sink,
-            schema,
-            version="2.6",
-            compression="zstd",
-            compression_level=1,
-            write_statistics=statistics,
-            write_page_checksum=True,
-            store_schema=False,
-            store_decimal_as_integer=True,
-            use_dictionary=encoded.dictionary,
-            column_encoding=dict.fromkeys(encoded.delta, "DELTA_BINARY_PACKED") or None,
-        )
+        self.parquet = pq.ParquetWriter(self.sink, schema, **_options(statistics, encoded))
 
     def close(self) -> pq.FileMetaData:
         """Write the footer and close; the file is not yet on the disk."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from graphlib import CycleError, TopologicalSorter
 
@@ -61,28 +61,57 @@ def _closure(names: Iterable[TableName], step: Callable[[TableName], Iterable[Ta
 def build_graph(raw: Iterable[str], models: Sequence[Node]) -> Graph:
     """Resolve references (without regard to case, as DuckDB does) and order the tables.
 
-    Raises ConfigErrors with every unknown table and the first cycle, each at its file and line.
+    Raises ConfigErrors with every unknown table and every cycle, each at its file and line.
+    """
+    graph, errors = sound_graph(raw, models)
+    if errors:
+        raise ConfigErrors(errors)
+    return graph
+
+
+def sound_graph(
+    raw: Iterable[str], models: Sequence[Node], broken: Collection[TableName] = ()
+) -> tuple[Graph, list[UsageError]]:
+    """The part of the graph that stands, and the errors of the rest.
+
+    `broken` are models that exist but cannot be read: their readers are left out as well, without an
+    error of their own.
     """
     known = {(RAW, name.casefold()): TableName(RAW, name) for name in raw}
-    known |= {(MART, node.name.name.casefold()): node.name for node in models}
+    nodes = {name: Node(name) for name in known.values()}
+    known |= {(MART, name.name.casefold()): name for name in (*broken, *(node.name for node in models))}
     errors: list[UsageError] = []
-    nodes = {name: Node(name) for name in known.values() if name.namespace == RAW}
+    lost = set(broken)
     for node in models:
         resolved = []
         for reference in node.references:
             target = known.get((reference.table.namespace, reference.table.name.casefold()))
             if target is None:
                 errors.append(_unknown(reference, node.file, known.values()))
+                lost.add(node.name)
             else:
                 resolved.append(Reference(target, reference.line))
-        nodes[node.name] = Node(node.name, node.file, tuple(resolved), node.tags)
-    if not errors:
+        nodes[node.name] = replace(node, references=tuple(resolved))
+    while True:
+        sound = _without(nodes, lost)
         try:
-            order = TopologicalSorter({n: [r.table for r in node.references] for n, node in nodes.items()})
-            return Graph(nodes, tuple(order.static_order()))
+            order = TopologicalSorter({n: [r.table for r in node.references] for n, node in sound.items()})
+            return Graph(sound, tuple(order.static_order())), errors
         except CycleError as error:
-            errors.append(_cycle(error.args[1], nodes))
-    raise ConfigErrors(errors)
+            errors.append(_cycle(error.args[1], sound))
+            lost.update(error.args[1])
+
+
+def _without(nodes: Mapping[TableName, Node], lost: Iterable[TableName]) -> dict[TableName, Node]:
+    """The nodes that neither are lost nor read, directly or not, one that is."""
+    gone = set(lost)
+    while True:
+        more = {
+            n for n, node in nodes.items() if n not in gone and any(r.table in gone for r in node.references)
+        }
+        if not more:
+            return {name: node for name, node in nodes.items() if name not in gone}
+        gone |= more
 
 
 def _unknown(reference: Reference, file: str, known: Iterable[TableName]) -> UsageError:

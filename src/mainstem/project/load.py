@@ -31,7 +31,8 @@ class DashboardFile:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """What the user wrote. `root` is absolute; `env` is the process's environment over `.env`."""
+    """What the user wrote. `root` is absolute; `env` is the process's environment over `.env`. `errors` are
+    those of files that are left out (see `read_project`), `broken` the names of models among them."""
 
     root: Path
     config: ProjectConfig
@@ -40,6 +41,8 @@ class Project:
     dashboards: tuple[DashboardFile, ...]
     requirements: Requirements
     env: Mapping[str, str]
+    errors: tuple[UsageError, ...] = ()
+    broken: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -86,16 +89,29 @@ def find_root(start: Path) -> Path:
 
 def load_project(directory: Path, environ: Mapping[str, str] | None = None) -> Project:
     """Read and validate every file of a project. Raises ConfigErrors with all errors at once."""
+    project = read_project(directory, environ)
+    if project.errors:
+        raise ConfigErrors(list(project.errors))
+    return project
+
+
+def read_project(directory: Path, environ: Mapping[str, str] | None = None) -> Project:
+    """The same, but errors in models, dashboards and requirements are kept in `errors`, so that the others
+    can be checked and releases read. Raises ConfigErrors for errors in mainstem.yml and .env."""
     root = find_root(directory.resolve())
     errors = _Collected()
     document = Document(FILE, None, {})
-    config, models, requirements = None, [], Requirements()
+    config, requirements = None, Requirements()
+    models: list[ModelFile] = []
     dashboards: list[DashboardFile] = []
     with errors:
         document = parse(_text(root / FILE, FILE), FILE)
         config = build(ProjectConfig, document)
+    if config is None:
+        raise ConfigErrors(errors.found)
+    broken: set[str] = set()
     with errors:
-        models = read_models(root)
+        models, broken = read_models(root, errors.found)
     for path in sorted((root / "dashboards").glob("*.y*ml")):
         with errors:
             dashboards.append(_dashboard(path, root))
@@ -106,9 +122,17 @@ def load_project(directory: Path, environ: Mapping[str, str] | None = None) -> P
     with errors:
         _distinct(dashboards)
     env = {**read_env(root / ".env"), **(os.environ if environ is None else environ)}
-    if errors.found or config is None:
-        raise ConfigErrors(errors.found)
-    return Project(root, config, document, tuple(models), tuple(dashboards), requirements, env)
+    return Project(
+        root=root,
+        config=config,
+        document=document,
+        models=tuple(models),
+        dashboards=tuple(dashboards),
+        requirements=requirements,
+        env=env,
+        errors=tuple(errors.found),
+        broken=frozenset(broken),
+    )
 
 
 class _Collected:

@@ -74,28 +74,20 @@ def parse_model(text: str, name: str, file: str) -> ModelFile:
     return ModelFile(name, file, stripped, sql_line, header, document, digest)
 
 
-def read_models(root: Path) -> list[ModelFile]:
-    """All models of a project, by name. Raises ConfigErrors with every error of every file."""
-    errors: list[UsageError] = []
+def read_models(root: Path, errors: list[UsageError]) -> tuple[list[ModelFile], set[str]]:
+    """All models of a project that can be read, by name, and the names of those that cannot; every error
+    of every file is added to `errors`."""
     models: dict[str, ModelFile] = {}
+    broken: set[str] = set()
     for path in sorted((root / "models").rglob("*.sql")):
         try:
             model = read_model(path, root)
-        except ConfigErrors as error:
-            errors.extend(error.errors)
-            continue
         except UsageError as error:
-            errors.append(error)
+            errors.extend(error.errors if isinstance(error, ConfigErrors) else [error])
+            broken.add(path.stem)
             continue
-        twin = models.get(model.name.casefold())
-        if twin:
-            errors.append(
-                UsageError(
-                    f"the model {model.name} is defined in {twin.file} as well", where=Where(model.file, 1)
-                )
-            )
-        else:
-            models[model.name.casefold()] = model
-    if errors:
-        raise ConfigErrors(errors)
-    return list(models.values())
+        twin = models.setdefault(model.name.casefold(), model)
+        if twin is not model:
+            message = f"the model {model.name} is defined in {twin.file} as well"
+            errors.append(UsageError(message, where=Where(model.file, 1)))
+    return list(models.values()), broken - set(models)

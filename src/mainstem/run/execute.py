@@ -57,18 +57,10 @@ def execute(plan: Plan, parts: Parts, options: RunOptions, emit: Emit) -> Outcom
     board = Board(plan, parts.lake, options.fail_fast)
     try:
         _run_steps(parts, options, board, run, emit)
+        release, published = _concluded(parts, board, receipt)
     except BaseException as error:
         _broken_off(receipt, board, error, parts)
         raise
-    receipt.removed = [str(name) for name in plan.removed]
-    receipt.tables = list(board.table_entries.values())
-    receipt.models = board.model_entries_with_headlines(parts.project)
-    release, published = parts.lake.current_release(), False
-    if not board.errors:
-        try:
-            release, published = _publish(parts, board, receipt, release)
-        except MainstemError as error:
-            board.errors.append(error)
     receipt.finished = datetime.now(UTC)
     receipt.status = "failed" if board.errors else "published" if published else "unchanged"
     receipt.release = release.id if release else ""
@@ -80,14 +72,31 @@ def execute(plan: Plan, parts: Parts, options: RunOptions, emit: Emit) -> Outcom
     return Outcome(receipt, tuple(board.errors), release, published)
 
 
+def _concluded(parts: Parts, board: Board, receipt: Receipt) -> tuple[Release | None, bool]:
+    """Enter all steps into the receipt and publish, if all of them went well: the release that readers
+    see now, and whether it is a new one."""
+    receipt.removed = [str(name) for name in board.plan.removed]
+    receipt.tables = list(board.table_entries.values())
+    receipt.models = board.model_entries_with_headlines(parts.project)
+    current = parts.lake.current_release()
+    if board.errors:
+        return current, False
+    try:
+        return _publish(parts, board, receipt, current)
+    except MainstemError as error:
+        board.errors.append(error)
+        return current, False
+
+
 def _broken_off(receipt: Receipt, board: Board, error: BaseException, parts: Parts) -> None:
     """The receipt of a run that was interrupted, or that a defect of ours ended."""
-    message = "interrupted" if isinstance(error, KeyboardInterrupt) else "the run ended by a defect of Mainstem"
+    message = "interrupted" if isinstance(error, KeyboardInterrupt) else "a defect of Mainstem ended the run"
+    release = parts.lake.current_release()
     receipt.finished = datetime.now(UTC)
+    receipt.status = "published" if release and release.run == receipt.run else "failed"
+    receipt.release = release.id if release else ""
     receipt.tables = list(board.table_entries.values())
     receipt.errors = [{"error": type(error).__name__, "message": message}]
-    release = parts.lake.current_release()
-    receipt.release = release.id if release else ""
     receipts.write(receipt, parts.lake.root)
 
 
@@ -119,7 +128,7 @@ def _publish(
     if current and {name: pin.snapshot_id for name, pin in current.tables.items()} == snapshots:
         serving.refresh(parts.project, parts.lake, current)
         return current, False
-    receipt.finished = datetime.now(UTC)
+    receipt.finished, receipt.status = datetime.now(UTC), "published"  # as readers of the served file see it
     spec = serving.spec_of(parts.project, receipt.run, tables, receipt.value())
     serving.build(parts.lake, spec, {n: version.metadata_location for n, version in tables.items()})
     crash.point("run.before_publish")

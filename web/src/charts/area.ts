@@ -124,7 +124,7 @@ export class AreaChart implements Tile {
   private segments(): void {
     const finest = this.context.dimension(this.date).grain ?? "day";
     const { days } = this.data;
-    const length = (days[days.length - 1] ?? 0) - (days[0] ?? 0);
+    const length = days.length === 0 ? 0 : next(days[days.length - 1]!, this.step) - days[0]!;
     const fits = (grain: Grain): boolean => {
       if (grain === this.base || grain === this.step) return true;
       if (grain === "day") return length <= 800;
@@ -171,7 +171,8 @@ export class AreaChart implements Tile {
   private paint(): void {
     if (this.width === 0) return;
     const { days, min, max } = this.data;
-    const scale = scaleLinear([min, max === min ? min + 1 : max], [HEIGHT - BOTTOM, TOP]).nice(4);
+    const [, top = 1] = scaleLinear([0, max > 0 || min < 0 ? max : 1], [0, 1]).nice(4).domain();
+    const scale = scaleLinear([min * 1.04, top], [HEIGHT - BOTTOM, TOP]);
     const ticks = scale.ticks(4);
     const left = Math.ceil(Math.max(24, ...ticks.map((tick) => textWidth(this.format.tick(tick), 11.5)))) + 10;
     const step = (this.width - left - 4) / Math.max(days.length, 1);
@@ -203,7 +204,7 @@ export class AreaChart implements Tile {
 
   private draws(): void {
     const { series, stacked } = this.data;
-    const alone = this.colors === null && this.data.days.length > FEW;
+    const alone = this.colors === null && !this.columns;
     const kept = new Set<string>();
     for (const each of series) {
       const id = `${each.color}:${each.label}`;
@@ -225,6 +226,11 @@ export class AreaChart implements Tile {
     }
   }
 
+  /** Few buckets, and sums below zero, are columns: an area would draw a slope through zero that is not there. */
+  private get columns(): boolean {
+    return this.data.days.length <= FEW || this.data.min < 0;
+  }
+
   private shape(each: Series): string {
     const { left, step, y } = this.plot;
     const x = (i: number): number => left + (i + 0.5) * step;
@@ -233,7 +239,7 @@ export class AreaChart implements Tile {
       if (points.length === 1) return `M${x(0) - 6} ${y(each.high[0]!)}h12`;
       return this.line(each);
     }
-    if (points.length > FEW) {
+    if (!this.columns) {
       return area<number>((i) => x(i), (i) => y(each.low[i]!), (i) => y(each.high[i]!)).digits(1)(points) ?? "";
     }
     const half = Math.min(step * 0.36, 44);

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mainstem import wiring
+from mainstem.check import check_project
 from mainstem.cli import console
+from mainstem.errors import ConfigErrors, MainstemError
 from mainstem.lake import Lake
 from mainstem.plan import Choices, Plan, make_plan
-from mainstem.project.load import Project, load_project
-from mainstem.schema import RAW, Database, TableName
+from mainstem.project.load import Project, read_project
+from mainstem.schema import Database
 from mainstem.source.port import Source
-from mainstem.transform.check import check_models
 
 if TYPE_CHECKING:
     from mainstem.run.parts import Parts
@@ -54,8 +55,9 @@ Target = Annotated[str, typer.Option("--target", "-t", help="Where it runs, from
 
 
 def open_project(directory: Path) -> Project:
-    """Load the project; from now on its secrets are hidden in every text."""
-    project = load_project(directory)
+    """Load the project; from now on its secrets are hidden in every text. Errors in its models and
+    dashboards are told by `planned`: they stop no query on a release."""
+    project = read_project(directory)
     console.hide(wiring.redactor(project))
     return project
 
@@ -75,14 +77,22 @@ def planned(project: Project, choices: Choices) -> Iterator[Planned]:
     """Introspect the sources, check every model, compare with the lake. Sources close at the end."""
     lake = wiring.open_lake(project)
     with wiring.open_sources(project) as sources:
-        databases = wiring.introspect(project, sources)
+        databases = _introspect(project, sources)
+        check_project(project, databases)
         heads = {name: head for name in lake.tables() if (head := lake.head(name)) is not None}
         release = lake.current_release()
         released = list(release.tables) if release else []
         plan = make_plan(project, databases, heads, released, choices, wiring.salt())
-        columns = {TableName(RAW, t.name): t.columns for d in databases.values() for t in d.tables}
-        check_models(plan.graph, project.models, columns)
         yield Planned(plan, sources, databases, lake)
+
+
+def _introspect(project: Project, sources: dict[str, Source]) -> dict[str, Database]:
+    try:
+        return wiring.introspect(project, sources)
+    except MainstemError:
+        if project.errors:
+            raise ConfigErrors(list(project.errors)) from None
+        raise
 
 
 def choices_of(select: list[str] | None, exclude: list[str] | None, full_refresh: bool) -> Choices:

@@ -35,7 +35,8 @@ def doctor(context: typer.Context, output: OutputOption = Output.TABLE) -> None:
         import json
 
         fields = ("level", "subject", "message", "hint")
-        console.write(json.dumps([{name: getattr(f, name) for name in fields} for f in findings], indent=1))
+        values = [{name: console.clean(getattr(f, name)) for name in fields} for f in findings]
+        console.write(json.dumps(values, indent=1, ensure_ascii=False))
     else:
         for finding in findings:
             _show(finding)

@@ -99,8 +99,14 @@ def tables_of(ask: Ask, schemas: Sequence[str], options: SourceOptions) -> tuple
     become `schema__table`.
     """
     named = tuple(dict.fromkeys(schemas)) or ("public",)
-    _require_schemas(ask, named, given=bool(schemas))
-    relations = _relations(ask, named, options)
+    hidden = _require_schemas(ask, named, given=bool(schemas))
+    found = ask(_RELATIONS.format(schemas=_array(named)))
+    if hidden and not found:
+        raise SourceRefused(
+            f"the user may read none of the tables in schema {joined(repr(name) for name in named)}",
+            hint="GRANT USAGE ON SCHEMA and SELECT ON ALL TABLES IN SCHEMA to the user",
+        )
+    relations = _relations(found, named, options)
     if not relations:
         return ()
     oids = _array([relation.oid for relation in relations])
@@ -132,25 +138,30 @@ def tables_of(ask: Ask, schemas: Sequence[str], options: SourceOptions) -> tuple
     )
 
 
-def _require_schemas(ask: Ask, schemas: Sequence[str], *, given: bool) -> None:
+def _require_schemas(ask: Ask, schemas: Sequence[str], *, given: bool) -> int:
+    """How many tables the schemas hold, readable or not; SourceRefused if the schemas are the wrong ones."""
     found = {name: int(tables) for name, tables in ask(_SCHEMAS)}
     for schema in schemas:
         if schema not in found and (given or any(found.values())):
             raise SourceRefused(
                 f"there is no schema {schema!r}", hint=nearest(schema, found, "schemas of this database")
             )
-    others = [name for name, tables in found.items() if tables and name not in schemas]
-    if others and not any(found.get(schema, 0) for schema in schemas):
+    others = [name for name, number in found.items() if number and name not in schemas]
+    tables = sum(found.get(schema, 0) for schema in schemas)
+    if others and not tables:
         where = joined(repr(schema) for schema in schemas)
         raise SourceRefused(
             f"no tables in schema {where}",
             hint=f"name the schemas to read under `schemas:`: {joined(others)}",
         )
+    return tables
 
 
-def _relations(ask: Ask, schemas: Sequence[str], options: SourceOptions) -> list[_Relation]:
+def _relations(
+    found: list[tuple[Any, ...]], schemas: Sequence[str], options: SourceOptions
+) -> list[_Relation]:
     relations: list[_Relation] = []
-    for oid, schema, name, comment, rows, size in ask(_RELATIONS.format(schemas=_array(schemas))):
+    for oid, schema, name, comment, rows, size in found:
         lake = name if schema == schemas[0] else f"{schema}__{name}"
         if any(fnmatchcase(lake, p) for p in options.include) and not any(
             fnmatchcase(lake, p) for p in options.exclude
