@@ -2,9 +2,9 @@
 
     python bench/click.py [clicks]
 
-Five years of days × 21 countries × 7 product lines; a figure, two bar charts and a stacked area on the page. Chromium draws
-without a graphics card here; a frame lasts 16.7 ms, so that a click waits 8 ms for it on average. The
-figures mean something on a quiet machine only: the load is printed with them.
+Five years of days × 21 countries × 7 product lines; a figure, two bar charts and a stacked area on the
+page. Chromium draws without a graphics card here; a frame lasts 16.7 ms, so that a click waits 8 ms for
+it on average. The figures mean something on a quiet machine only: the load is printed with them.
 """
 
 from __future__ import annotations
@@ -113,9 +113,8 @@ def main() -> None:
         site.world.cubes["sales"] = big()
         site.world.dashboards["sales"] = document()
         size = len(site.world.cubes["sales"]) / 1e6
-        print(
-            f"{DAYS * COUNTRIES * LINES:,} cells, {size:.2f} MB compressed, {clicks} clicks, load {os.getloadavg()[0]:.1f}"
-        )
+        load = os.getloadavg()[0]
+        print(f"{DAYS * COUNTRIES * LINES:,} cells, {size:.2f} MB gzip, {clicks} clicks, load {load:.1f}")
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(site.link())
         measured(page, clicks)

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from mainstem.cli import console
 from servers.mariadb import MariaDB
 from servers.postgres import Postgres
 from support import MODELS, make_project
-
-from mainstem.cli import console
 
 
 @pytest.fixture(scope="session")

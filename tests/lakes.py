@@ -105,7 +105,7 @@ def commit(lake: Lake, *numbers: int, name: TableName = ORDERS, run: str = "run-
 @cache
 def _session() -> duckdb.DuckDBPyConnection:
     session = duckdb.connect(config={"threads": 1})
-    session.execute("SET TimeZone = 'UTC'")
+    session.execute("SET GLOBAL TimeZone = 'UTC'")
     load_iceberg(session)
     return session
 
@@ -113,7 +113,7 @@ def _session() -> duckdb.DuckDBPyConnection:
 def iceberg_scan(version: TableVersion, where: str = "true", columns: str = "*") -> pa.Table:
     """What DuckDB's Iceberg reader finds, given nothing but the metadata file."""
     scan = f"SELECT {columns} FROM iceberg_scan('{version.metadata_location}') WHERE {where}"
-    return _session().execute(scan).to_arrow_table()
+    return _session().cursor().execute(scan).to_arrow_table()
 
 
 def iceberg_ids(version: TableVersion) -> list[int]:

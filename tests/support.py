@@ -40,7 +40,8 @@ create table order_lines (
   primary key (order_number, line_number));
 insert into order_lines values
   (10, 1, 'car', 30, 136.00), (10, 2, 'ship', 50, 55.09), (11, 1, 'car', 22, 75.46),
-  (12, 1, 'plane', 49, 35.29), (12, 2, 'car', 25, 108.06), (13, 1, 'ship', 26, 167.06), (14, 1, 'train', 45, 32.53),
+  (12, 1, 'plane', 49, 35.29), (12, 2, 'car', 25, 108.06), (13, 1, 'ship', 26, 167.06),
+  (14, 1, 'train', 45, 32.53),
   (14, 2, 'car', 46, 44.35);
 """
 LINES, AMOUNT = 8, "20772.84"  # order_lines: rows, and sum(quantity * price), added up by hand
@@ -243,6 +244,7 @@ def raw(name: str) -> TableName:
 def mart(name: str) -> TableName:
     """A model's name."""
     return TableName("mart", name)
+
 
 # The fact with an inner join that loses the orders without a comment: four lines of eight.
 BROKEN_LINES = FACT_LINES.replace("left join raw.orders", "join raw.orders").replace(

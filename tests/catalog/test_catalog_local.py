@@ -104,6 +104,8 @@ def test_releases(catalog: LocalCatalog) -> None:
     assert first.published.utcoffset() is not None
     assert catalog.current() == second
     assert catalog.releases() == [second, first]
+    assert catalog.released(ORDERS) == [PIN.snapshot_id]
+    assert catalog.released(TableName("raw", "none")) == []
     assert catalog.set_current("r0001") == first
     assert catalog.current() == first
 

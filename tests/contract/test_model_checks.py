@@ -25,7 +25,7 @@ create schema raw; create schema mart;
 create table raw.lines (id int, quantity int, price decimal(10,2), rate double, cancelled boolean);
 insert into raw.lines values (1, 2, 1.10, 0.1, false), (2, 3, 2.20, 0.2, false), (3, 4, 3.30, 0.3, true);
 create table mart.dim (k varchar); insert into mart.dim values ('a'), ('b'), ('missing');
-create table mart.fact (id int, line int, k varchar, status varchar, amount decimal(12,2), rate double); 
+create table mart.fact (id int, line int, k varchar, status varchar, amount decimal(12,2), rate double);
 insert into mart.fact values
   (1, 1, 'a', 'new', 2.20, 0.1), (2, 1, 'b', 'old', 6.60, 0.2), (3, 1, 'missing', null, 13.20, 0.3);
 """
@@ -61,7 +61,8 @@ CASES: dict[str, tuple[Promise, str, str, str, str]] = {
     ),
     "key": (
         replace(BASE, key=("id",)), "key",
-        "insert into mart.fact from mart.fact where id < 3; insert into mart.fact from mart.fact where id = 2 limit 1",
+        "insert into mart.fact from mart.fact where id < 3;"
+        "insert into mart.fact from mart.fact where id = 2 limit 1",
         "id is unique", "id is not unique: 2 keys repeated; 2 stands 3 times and 1 stands 2 times",
     ),
     "key of two": (
@@ -140,16 +141,24 @@ def test_the_declared_filter_is_that_of_the_grain(engine: duckdb.DuckDBPyConnect
     assert kept["grain"].holds
     assert kept["sum of amount"].holds
     engine.execute("delete from mart.fact where id = 2")
-    assert "which has 2 after its filter: 1 lost" in _judge(engine, replace(promise, where="not cancelled"))["grain"].text
+    assert (
+        "which has 2 after its filter: 1 lost"
+        in _judge(engine, replace(promise, where="not cancelled"))["grain"].text
+    )
 
 
 def test_a_filter_with_or_does_not_leak(engine: duckdb.DuckDBPyConnection) -> None:
-    promise = replace(BASE, grain="lines", where="id = 1 or id = 2 -- two of them", sums={"amount": "quantity"})
+    promise = replace(
+        BASE, grain="lines", where="id = 1 or id = 2 -- two of them", sums={"amount": "quantity"}
+    )
     assert _judge(engine, promise)["grain"].facts == {"rows": 3, "grain": "raw.lines", "expected": 2}
 
 
 def test_users_sql_may_end_in_a_comment_or_a_semicolon(engine: duckdb.DuckDBPyConnection) -> None:
-    declared = (Declared(sql="select * from mart.fact where amount < 0; "), Declared(sql="select 1 limit 0 -- no"))
+    declared = (
+        Declared(sql="select * from mart.fact where amount < 0; "),
+        Declared(sql="select 1 limit 0 -- no"),
+    )
     promise = replace(BASE, grain="lines", sums={"amount": "quantity * price -- exactly"}, declared=declared)
     assert all(verdict.holds for verdict in _judge(engine, promise).values())
 
@@ -167,15 +176,17 @@ def test_a_null_is_an_accepted_value(engine: duckdb.DuckDBPyConnection) -> None:
 
 def test_a_warning_stays_one_both_ways(engine: duckdb.DuckDBPyConnection) -> None:
     promise = replace(BASE, declared=(Declared(sql="select 1 where 1 = 0", warning=True),))
-    assert _judge(engine, promise)["sql"] == Verdict("sql", True, "the check's SELECT returns no row", warning=True)
+    assert _judge(engine, promise)["sql"] == Verdict(
+        "sql", True, "the check's SELECT returns no row", warning=True
+    )
     promise = replace(BASE, declared=(Declared(sql="select 1", warning=True),))
     broken = _judge(engine, promise)["sql"]
     assert (broken.holds, broken.warning) == (False, True)
 
 
 def test_every_digit_of_a_sum_counts(engine: duckdb.DuckDBPyConnection) -> None:
-    engine.execute("create table raw.big (v decimal(38,2)); insert into raw.big values (123456789012345678901234567890.12)")
-    engine.execute("create table mart.bigs (v decimal(38,2)); insert into mart.bigs values (123456789012345678901234567890.13)")
+    engine.execute("create table raw.big as select 123456789012345678901234567890.12 as v")
+    engine.execute("create table mart.bigs as select 123456789012345678901234567890.13 as v")
     verdict = _judge(engine, Promise("bigs", grain="big", sums={"v": "v"}))["sum of v"]
     assert not verdict.holds
     assert "123,456,789,012,345,678,901,234,567,890.13" in verdict.text
@@ -210,7 +221,8 @@ def test_same_number(left: str | None, right: str | None, approximate: bool, sam
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        ("9604190.61", "9,604,190.61"), ("1000", "1,000"), ("-0.50", "-0.50"), ("1E+3", "1,000"), (None, "nothing"),
+        ("9604190.61", "9,604,190.61"), ("1000", "1,000"), ("-0.50", "-0.50"), ("1E+3", "1,000"),
+        (None, "nothing"),
         ("nan", "nan"), ("inf", "inf"), ("x", "x"), ("12345678901234567890.123456789012345678",
                                                      "12,345,678,901,234,567,890.123456789012345678"),
     ],

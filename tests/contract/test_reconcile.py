@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import duckdb
 import pytest
-from support import table
 
 from mainstem.contract.canonical import Dialect
 from mainstem.contract.reconcile import (
@@ -24,9 +23,12 @@ from mainstem.contract.reconcile import (
 from mainstem.engine.functions import register
 from mainstem.engine.proofdialect import ProofDialect
 from mainstem.schema import Table
+from support import table
 
 ORDERS = table(
-    "orders", "id int, customer int, amount decimal(10,2), note text, other text, day date, rate double", ["id"]
+    "orders",
+    "id int, customer int, amount decimal(10,2), note text, other text, day date, rate double",
+    ["id"],
 )
 ROWS = """
 insert into raw.orders select i, i % 7, i * 1.25, 'note ' || i, 'other ' || (i % 3),
@@ -109,7 +111,7 @@ CHANGES: dict[str, tuple[str, str, str, str, str]] = {
         "id customer amount note other day rate", "id=5", "", "",
     ),
     "a row too many": (
-        "insert into raw.orders select 501, customer, amount, note, other, day, rate from raw.orders where id = 5",
+        "insert into raw.orders select * replace (501 as id) from raw.orders where id = 5",
         "id customer amount note other day rate", "", "id=501", "",
     ),
     "a row doubled": (
@@ -121,7 +123,9 @@ CHANGES: dict[str, tuple[str, str, str, str, str]] = {
         "id customer amount note other day rate", "", "id=6 id=7", "",
     ),
     "NULL became an empty text": ("update raw.orders set note = '' where id = 10", "note", "", "", "id=10"),
-    "an empty text became NULL": ("update raw.orders set other = null where id = 30", "other", "", "", "id=30"),
+    "an empty text became NULL": (
+        "update raw.orders set other = null where id = 30", "other", "", "", "id=30",
+    ),
     "NULL moved to another column": (
         "update raw.orders set note = other, other = note where id = 20", "note other", "", "", "id=20",
     ),
@@ -183,7 +187,9 @@ def test_the_message_of_missing_rows(source: Database, lake: Database) -> None:
 
 
 def test_a_table_without_a_key_shows_its_rows(source: Database, lake: Database) -> None:
-    keyless = table("orders", "id int, customer int, amount decimal(10,2), note text, other text, day date, rate double")
+    keyless = table(
+        "orders", "id int, customer int, amount decimal(10,2), note text, other text, day date, rate double"
+    )
     lake.connection.execute("update raw.orders set amount = 1 where id = 77")
     found = _difference(source, lake, keyless)
     assert found.changed == ()
@@ -208,7 +214,10 @@ def test_columns_that_cannot_be_null_are_not_counted() -> None:
 
 def test_a_fingerprint_as_text_has_everything() -> None:
     one = Fingerprint(3, (("a", 1), ("b", 0)), 99)
-    others = [Fingerprint(3, (("a", 0), ("b", 1)), 99), Fingerprint(3, one.nulls, 98), Fingerprint(2, one.nulls, 99)]
+    others = [
+        Fingerprint(3, (("a", 0), ("b", 1)), 99),
+        Fingerprint(3, one.nulls, 98),
+        Fingerprint(2, one.nulls, 99),
+    ]
     assert str(one) == "3:99:a=1,b=0"
     assert len({str(one), *map(str, others)}) == 4
-

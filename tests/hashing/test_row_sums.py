@@ -24,13 +24,18 @@ EPOCH = datetime(1970, 1, 1)
 WORDS = ["", "a", "Größe", "𝄞", "x" * 300, "\x1f", "\x1e", "tab\tline\n", "0"]
 DOUBLES = [0.0, -0.0, 1.5, -2.5e-20, 1e300, 5e-324, float("inf"), float("-inf"), 1e15, 1000000000000000.1]
 DAYS = [date(1, 1, 1), date(1, 2, 28), date(1582, 10, 15), date(1969, 12, 31), date(2000, 2, 29)]
-MOMENTS = [EPOCH, EPOCH - timedelta(microseconds=1), datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999)]
+LAST = datetime(9999, 12, 31, 23, 59, 59, 999999)
+MOMENTS = [EPOCH, EPOCH - timedelta(microseconds=1), datetime(1, 1, 1), LAST]
 CASES: list[tuple[str, Form, list[Any]]] = [
     ("int", Form.INTEGER, [0, -1, 2**31 - 1, -(2**31)]),
     ("long", Form.INTEGER, [0, -1, 2**63 - 1, -(2**63)]),
     ("decimal(20,0)", Form.INTEGER, [Decimal(2**64 - 1), Decimal(0), Decimal(-7)]),
-    ("decimal(15,2)", Form.FIXED, [Decimal("0.05"), Decimal("-0.50"), Decimal("9999999999999.99"), Decimal(7)]),
-    ("decimal(38,0)", Form.FIXED, [Decimal("9" * 38), Decimal("-" + "9" * 38), Decimal(10**19), Decimal(10**37)]),
+    ("decimal(15,2)", Form.FIXED, [Decimal(text) for text in ("0.05", "-0.50", "9999999999999.99", "7")]),
+    (
+        "decimal(38,0)",
+        Form.FIXED,
+        [Decimal(10**38 - 1), Decimal(1 - 10**38), Decimal(10**19), Decimal(10**37)],
+    ),
     ("decimal(38,38)", Form.FIXED, [Decimal("0." + "9" * 38), Decimal("-0." + "0" * 37 + "1"), Decimal(0)]),
     ("decimal(4,4)", Form.FIXED, [Decimal("0.0001"), Decimal("-0.9999")]),
     ("string", Form.TEXT, WORDS),
@@ -78,7 +83,8 @@ def test_each_form_sums_as_in_sql(
 ) -> None:
     columns = [Column("c", Type.parse(type_))]
     assert RowSum.knows(columns, [form])
-    rows = pa.Table.from_arrays([pa.array([*values, None], schema_of(columns)[0].type)], schema=schema_of(columns))
+    schema = schema_of(columns)
+    rows = pa.Table.from_arrays([pa.array([*values, None], schema[0].type)], schema=schema)
     expected, found = sums(tmp_path, columns, [form], rows, hash_)
     assert found == expected != 0
 
@@ -89,9 +95,7 @@ def test_wide_rows_sum_as_in_sql(tmp_path: Path, hash_: Hash) -> None:
     columns = [Column(f"c{at}", Type.parse(type_)) for at, (type_, _, _) in enumerate(CASES)]
     forms = [form for _, form, _ in CASES]
     drawn = [[random.choice([*values, None]) for _ in range(400)] for _, _, values in CASES]
-    arrays = [
-        pa.array(values, field.type) for values, field in zip(drawn, schema_of(columns), strict=True)
-    ]
+    arrays = [pa.array(values, field.type) for values, field in zip(drawn, schema_of(columns), strict=True)]
     rows = pa.Table.from_arrays(arrays, schema=schema_of(columns))
     expected, found = sums(tmp_path, columns, forms, rows, hash_)
     assert found == expected

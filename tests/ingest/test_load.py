@@ -1,4 +1,4 @@
-"""A load is proven before it is committed; what is unchanged is not read; a fault is named and leaves nothing."""
+"""A load is proven before it is committed; what is unchanged is not read; a fault is named, and gone."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from sources import Reader, altering, through, unchanged
-from support import Ran, ask, data_files, execute_sql, make_project, run
 
 from mainstem.errors import ProofFailed, SourceUnavailable
 from mainstem.ingest.state import (
@@ -25,8 +23,10 @@ from mainstem.ingest.state import (
 from mainstem.project.config import ProofLevel
 from mainstem.project.load import load_project
 from mainstem.run import RunOptions
-from mainstem.schema import Column, Kind, Table, Type, TableName
+from mainstem.schema import Column, Kind, Table, TableName, Type
 from mainstem.wiring import open_lake
+from sources import Reader, altering, through, unchanged
+from support import Ran, ask, data_files, execute_sql, make_project, run
 
 TABLES = ["customers", "order_lines", "orders"]
 
@@ -50,7 +50,9 @@ def test_the_first_run_reads_everything_and_the_second_nothing(bare: Path) -> No
 
 def test_a_changed_table_is_read_again_alone(bare: Path) -> None:
     _reads(bare)
-    execute_sql(bare / "shop.db", "update order_lines set price = 136.01 where order_number = 10 and line_number = 1")
+    execute_sql(
+        bare / "shop.db", "update order_lines set price = 136.01 where order_number = 10 and line_number = 1"
+    )
     assert _reads(bare) == ["order_lines"]
     assert ask(bare, "select max(price) from raw.order_lines") == [(Decimal("167.06"),)]
     assert ask(bare, "select price from raw.order_lines where product = 'car' order by 1 desc limit 1") == [
@@ -103,7 +105,9 @@ def test_without_a_fingerprint_everything_is_read_each_time(bare: Path, level: P
         ("off", False, "5 rows, not proven (proof: off)"),
     ],
 )
-def test_the_receipt_says_how_far_a_load_was_proven(tmp_path: Path, level: str, holds: bool, text: str) -> None:
+def test_the_receipt_says_how_far_a_load_was_proven(
+    tmp_path: Path, level: str, holds: bool, text: str
+) -> None:
     root = make_project(tmp_path, {}, config=f"tables:\n  orders: {{proof: '{level}'}}")
     ran = run(root)
     entry = ran.table("raw.orders")
@@ -184,7 +188,10 @@ def test_a_null_in_the_place_of_a_value(bare: Path) -> None:
 def test_with_proof_count_an_altered_cell_goes_through_and_a_lost_row_does_not(bare: Path) -> None:
     # Negative control: it is the proof that finds the fault above, nothing else.
     options = RunOptions(proof=ProofLevel.COUNT)
-    assert run(bare, options=options, adapt=through(altering("order_lines", "quantity", 2, 2))).status == "published"
+    assert (
+        run(bare, options=options, adapt=through(altering("order_lines", "quantity", 2, 2))).status
+        == "published"
+    )
     assert ask(bare, "select count(*) from raw.order_lines where quantity = 2") == [(1,)]
 
     ran = _refused(bare, _shortened, RunOptions(proof=ProofLevel.COUNT, full_refresh=True))

@@ -87,8 +87,13 @@ def test_leaving_early_stops_the_reader() -> None:
 
 def test_an_error_of_the_writer_stops_the_reader_and_passes() -> None:
     items = Items(10**9)
-    with pytest.raises(ValueError, match="disk"), Prefetched(items) as taken:
-        next(taken)
-        raise ValueError("disk full")
+
+    def write() -> None:
+        with Prefetched(items) as taken:
+            next(taken)
+            raise ValueError("disk full")
+
+    with pytest.raises(ValueError, match="disk"):
+        write()
     assert items.closed
     assert _threads() == []

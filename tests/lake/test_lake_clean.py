@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pyiceberg.catalog.sql import SqlCatalog
 
 from lakes import COLUMNS, ORDERS, commit, files, iceberg_ids, iceberg_scan, orders, python
 from mainstem.errors import LakeUnavailable
@@ -109,3 +110,20 @@ def test_what_dead_engines_spilled_goes(lake: Lake) -> None:
         (folder / "duckdb_temp_storage-0.tmp").write_text("x")
     lake.clean()
     assert [folder.exists() for folder in spilled] == [False, True]
+
+
+def test_a_table_with_another_writers_version_is_left_alone(lake: Lake) -> None:
+    commit(lake, 1)
+    commit(lake, 1, 2)
+    orphan = commit(lake, 5, name=TableName("raw", "items"))
+    commit(lake, 6, name=TableName("raw", "items"))
+    catalog = SqlCatalog("mainstem", uri=f"sqlite:///{lake.catalog.path}")
+    catalog.load_table("raw.orders").delete("id = 2")
+    catalog.close()
+    before = files(lake.root)
+    lake.clean(older_than=NOW)
+    head = lake.head(ORDERS)
+    assert head is not None
+    assert iceberg_ids(head) == [1]
+    assert {path for path in before - files(lake.root) if "orders" in str(path.parent)} == set()
+    assert not Path(orphan.metadata_location).exists()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from support import mart, raw
 
 from mainstem.errors import ConfigErrors, UsageError
 from mainstem.model.graph import Graph, Node, build_graph, select
 from mainstem.model.sql import Reference
 from mainstem.schema import TableName
+from support import mart, raw
 
 
 def _node(name: str, *reads: str, tags: tuple[str, ...] = ()) -> Node:
@@ -53,7 +53,8 @@ def test_everything_above_and_below(graph: Graph) -> None:
 @pytest.mark.parametrize(
     ("nodes", "said"),
     [
-        ([_node("m", "raw.ordrs")], "models/m.sql:2: there is no source table raw.ordrs\n  → did you mean raw.orders?"),
+        ([_node("m", "raw.ordrs")],
+         "models/m.sql:2: there is no source table raw.ordrs\n  → did you mean raw.orders?"),
         ([_node("m", "orders")], "models/m.sql:2: there is no model orders\n  → did you mean raw.orders?"),
         ([_node("dim_x"), _node("m", "raw.orders", "dim_y")],
          "models/m.sql:3: there is no model dim_y\n  → did you mean dim_x?"),
@@ -125,7 +126,8 @@ def test_nothing_modified_selects_nothing(graph: Graph) -> None:
 
 @pytest.mark.parametrize(
     ("item", "hint"),
-    [("fakt", "did you mean fact?"), ("raw.c", "did you mean"), ("tag:monye", "did you mean tag:money"), ("x*y", "tables: "),
+    [("fakt", "did you mean fact?"), ("raw.c", "did you mean"), ("tag:monye", "did you mean tag:money"),
+     ("x*y", "tables: "),
      ("+", ""), ("state:new", "")],
 )  # fmt: skip
 def test_a_selection_that_names_nothing_is_an_error(graph: Graph, item: str, hint: str) -> None:

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import duckdb
 import pytest
-from support import table
+from sqlglot import exp
 
-from mainstem.model.grain import aggregates, infer_grain
+from mainstem.model.grain import infer_grain, row_tables
 from mainstem.model.joins import JoinProbe, join_probes
 from mainstem.model.sql import parse_query
+from support import table
 
 # lines: 6 rows; town 'X' stands for two places, one line has no town, one has an unknown town.
 TABLES = """
@@ -73,7 +74,8 @@ CASES: dict[str, tuple[str, list[tuple[str, str, str, tuple[int, int, int]]]]] =
         [("heads", "line", "line", (6, 0, 6)), ("places", "town", "town", (6, 3, 5))],
     ),
     "after a join that multiplies, the next is counted by itself": (
-        "select * from raw.lines l left join raw.places p on l.town = p.town left join raw.heads h on l.line = h.line",
+        "select * from raw.lines l left join raw.places p on l.town = p.town "
+        "left join raw.heads h on l.line = h.line",
         [("places", "town", "town", (6, 3, 8)), ("heads", "line", "line", (8, 0, 8))],
     ),
     "CTE": (
@@ -205,18 +207,48 @@ def test_grain_from_foreign_keys(tables: str, grain: str | None) -> None:
     assert infer_grain(tables.split(), SHOP) == grain
 
 
+MODELS = {
+    "stage": "select * from raw.x where a > 0",
+    "twice": "select * from stage",
+    "places": "select distinct a from raw.x",
+    "dim": "select * from raw.x union all select 'missing'",
+}
+
+
 @pytest.mark.parametrize(
     ("sql", "expected"),
     [
-        ("select a from raw.x", False),
-        ("select a, count(*) from raw.x group by a", True),
-        ("select distinct a from raw.x", True),
-        ("with g as (select a from raw.x group by a) select * from g", True),
-        ("select * from raw.x union all select * from raw.y", True),
-        ("select sum(a) from raw.x", True),
-        ("select sum(a) over (partition by b) from raw.x", False),
-        ("select (select max(b) from raw.y) from raw.x", False),
+        ("select a from raw.x", "x"),
+        ("from raw.x", "x"),
+        ("select * from raw.x join raw.y using (a) left join raw.z using (a)", "x y z"),
+        ("select * from raw.x, raw.y", "x y"),
+        ("with b as (select * from raw.x) select * from b", "x"),
+        ("with x as (select distinct * from raw.x) select * from x", ""),
+        ("select * from (select * from raw.x) join raw.y using (a)", "x y"),
+        ("select * from raw.x join (select distinct a from raw.y) p using (a)", "x"),
+        ("select * from raw.x join (select a, count(*) as n from raw.y group by a) p using (a)", "x"),
+        ("select a, count(*) from raw.x group by a", ""),
+        ("select distinct a from raw.x", ""),
+        ("select sum(a) from raw.x", ""),
+        ("with g as (select a from raw.x group by a) select * from g", ""),
+        ("select * from raw.x union all select * from raw.y", ""),
+        ("select * from raw.x limit 10", ""),
+        ("select * from raw.x qualify row_number() over (partition by a) = 1", ""),
+        ("select sum(a) over (partition by b) from raw.x", "x"),
+        ("select (select max(b) from raw.y) from raw.x", "x"),
+        ("select * from raw.x where a in (select a from raw.y)", "x"),
+        ("select * from raw.x semi join raw.y using (a)", "x"),
+        ("select * from raw.x, unnest(x.list)", ""),
+        ("select * from raw.x, range(3)", ""),
+        ("select * from stage join raw.y using (a)", "x y"),
+        ("select * from mart.twice", "x"),
+        ("select * from raw.y join places using (a) join dim using (a)", "y"),
+        ("with recursive r as (select * from raw.x union all select * from r) select * from r", ""),
+        ("select 1", ""),
     ],
 )
-def test_rows_that_are_groups(sql: str, expected: bool) -> None:
-    assert aggregates(parse_query(sql, "m.sql", 1)) is expected
+def test_tables_whose_rows_arrive_one_by_one(sql: str, expected: str) -> None:
+    def model_of(name: str) -> exp.Query | None:
+        return parse_query(MODELS[name], "m.sql", 1) if name in MODELS else None
+
+    assert row_tables(parse_query(sql, "m.sql", 1), model_of) == set(expected.split())

@@ -7,6 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from mainstem.errors import ConfigErrors, UsageError
+from mainstem.ingest.state import changes
+from mainstem.plan import Choices, make_plan, model_digest
+from mainstem.project.load import load_project
+from mainstem.schema import Column, Database, Kind, Table, Type
 from support import (
     DIM_CUSTOMERS,
     FACT_LINES,
@@ -21,12 +27,6 @@ from support import (
     table,
     write_model,
 )
-
-from mainstem.errors import ConfigErrors, UsageError
-from mainstem.ingest.state import changes
-from mainstem.plan import Choices, make_plan, model_digest
-from mainstem.project.load import load_project
-from mainstem.schema import Column, Database, Kind, Table, Type
 
 RAW = ("raw.customers", "raw.order_lines", "raw.orders")
 
@@ -158,12 +158,16 @@ def _database(*tables: Table) -> Database:
 
 
 def test_tables_that_differ_by_case_alone(tmp_path: Path) -> None:
-    with pytest.raises(ConfigErrors, match=r"two source tables would be raw\.Orders: shop: orders and shop: Orders"):
+    with pytest.raises(
+        ConfigErrors, match=r"two source tables would be raw\.Orders: shop: orders and shop: Orders"
+    ):
         _plan(tmp_path, _database(table("orders", "a int"), table("Orders", "a int")))
 
 
 def test_one_name_in_two_sources(tmp_path: Path) -> None:
-    with pytest.raises(ConfigErrors, match=r"mainstem\.yml: .*raw\.orders: shop: orders and erp: orders") as caught:
+    with pytest.raises(
+        ConfigErrors, match=r"mainstem\.yml: .*raw\.orders: shop: orders and erp: orders"
+    ) as caught:
         _plan(tmp_path, _database(table("orders", "a int")), _database(table("orders", "a int")))
     assert "exclude one of them" in str(caught.value)
 
@@ -180,12 +184,18 @@ def test_errors_of_all_models_come_at_once(tiny: Path) -> None:
     write_model(tiny, "c", "select * from public.x")
     with pytest.raises(ConfigErrors) as caught, plan_of(tiny):
         pass
-    assert [str(error.where) for error in caught.value.errors] == ["models/b.sql:1", "models/c.sql:1"]
+    assert [str(error.where) for error in caught.value.errors] == [
+        "models/a.sql:1",
+        "models/b.sql:1",
+        "models/c.sql:1",
+    ]
 
 
 def test_a_promise_orders_the_models(tmp_path: Path) -> None:
     # fact_lines does not read dim_customers; its header says that it refers to it.
-    root = make_project(tmp_path, {"fact_lines": FACT_LINES, "z": "select 1 as a", "dim_customers": DIM_CUSTOMERS})
+    root = make_project(
+        tmp_path, {"fact_lines": FACT_LINES, "z": "select 1 as a", "dim_customers": DIM_CUSTOMERS}
+    )
     with plan_of(root) as made:
         order = [step.name.name for step in made.plan.models]
         assert order.index("dim_customers") < order.index("fact_lines")
@@ -210,7 +220,10 @@ select 'a' as k, 'missing' as boss union all select 'missing', 'missing'
 @pytest.mark.parametrize(
     ("promise", "said"),
     [
-        ("grain: {table: raw.ordrs}", "models/m.sql:2: there is no source table raw.ordrs\n  → did you mean raw.orders"),
+        (
+            "grain: {table: raw.ordrs}",
+            "models/m.sql:2: there is no source table raw.ordrs\n  → did you mean raw.orders",
+        ),
         ("columns:\n  k: {references: dim_costumers.k}", "models/m.sql:3: there is no model dim_costumers"),
     ],
 )

@@ -10,24 +10,28 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from support import ask, execute_sql, make_project, run
 
 import mainstem
 from mainstem import crash
 from mainstem.project.load import load_project
 from mainstem.wiring import open_lake
+from support import ask, execute_sql, make_project, run
 
 SOURCE = Path(mainstem.__file__).parent
 POINTS = sorted(
-    {name for path in SOURCE.rglob("*.py") for name in re.findall(r'crash\.point\("([^"]+)"\)', path.read_text())}
+    {
+        name
+        for path in SOURCE.rglob("*.py")
+        for name in re.findall(r'crash\.point\("([^"]+)"\)', path.read_text())
+    }
 )
 LATER = ("commit.before_swap:2", "commit.after_swap:2", "stage.synced:2", "catalog.swap:2")
 
-# A server that has imported everything already, and forks: a start of Python each would take most of the time.
+# A server that has imported everything already, and forks: starting Python each time would take longest.
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
-    ["mainstem.cli.commands.pipeline", "mainstem.lake.iceberg", "mainstem.engine.duckdb", "mainstem.source.sqlite",
-     "mainstem.run", "mainstem.serve.bundle"]
+    ["mainstem.cli.commands.pipeline", "mainstem.lake.iceberg", "mainstem.engine.duckdb",
+     "mainstem.source.sqlite", "mainstem.run", "mainstem.serve.bundle"]
 )  # fmt: skip
 
 
@@ -86,9 +90,9 @@ def test_killed(project: Path, point: str) -> None:
     ran = run(project, clean=False)
     assert not ran.messages
     assert _truth(project) == new
-    assert ask(project, "select count(*), count(distinct (order_number, line_number)) from raw.order_lines") == [
-        (new[0], new[0])
-    ]
+    assert ask(
+        project, "select count(*), count(distinct (order_number, line_number)) from raw.order_lines"
+    ) == [(new[0], new[0])]
     assert len({one.id for one in lake.releases()}) == len(lake.releases())
 
     # Nothing is left over: what stands is what heads and releases refer to.

@@ -12,6 +12,16 @@ from typing import Any, NoReturn
 
 import pytest
 import yaml
+
+from mainstem.errors import LakeUnavailable, SourceUnavailable, UsageError
+from mainstem.events import RunFinished, RunStarted, StepFinished, StepProgress, StepStarted
+from mainstem.ingest.load import Loader
+from mainstem.project.header import Measure
+from mainstem.project.load import load_project
+from mainstem.run import RunOptions, receipt
+from mainstem.run import serving as run_serving
+from mainstem.transform.build import Builder
+from mainstem.wiring import open_lake
 from sources import altering, through
 from support import (
     AMOUNT,
@@ -28,16 +38,6 @@ from support import (
     run,
     write_model,
 )
-
-from mainstem.errors import LakeUnavailable, SourceUnavailable, UsageError
-from mainstem.events import RunFinished, RunStarted, StepFinished, StepProgress, StepStarted
-from mainstem.ingest.load import Loader
-from mainstem.project.header import Measure
-from mainstem.project.load import load_project
-from mainstem.run import RunOptions, receipt
-from mainstem.run import serving as run_serving
-from mainstem.transform.build import Builder
-from mainstem.wiring import open_lake
 
 BROKEN = FACT_LINES.replace("left join raw.orders", "join raw.orders").replace(
     "o.order_number\n", "o.order_number and o.comments is not null\n"
@@ -83,8 +83,12 @@ def test_events_tell_the_whole_story(tiny: Path) -> None:
 
 
 def test_a_failing_model_leaves_the_last_release_and_skips_what_reads_it(tiny: Path) -> None:
-    write_model(tiny, "report", "select country, sum(amount) as a from fact_lines f join dim_customers c "
-                                "on f.customer_key = c.customer_key group by 1")
+    write_model(
+        tiny,
+        "report",
+        "select country, sum(amount) as a from fact_lines f join dim_customers c "
+        "on f.customer_key = c.customer_key group by 1",
+    )
     run(tiny)
     write_model(tiny, "fact_lines", BROKEN)
     execute_sql(tiny / "shop.db", NEW_LINE)
@@ -92,9 +96,14 @@ def test_a_failing_model_leaves_the_last_release_and_skips_what_reads_it(tiny: P
     assert (ran.status, ran.outcome.exit_code) == ("failed", 3)
     assert ran.outcome.receipt.release == "r0001"
     assert ran.table("mart.fact_lines")["status"] == "failed"
-    assert ran.table("mart.report") | {"seconds": 0} == ran.table("mart.report") | {"status": "skipped", "seconds": 0}
+    assert ran.table("mart.report") | {"seconds": 0} == ran.table("mart.report") | {
+        "status": "skipped",
+        "seconds": 0,
+    }
     assert ran.table("mart.dim_customers")["status"] == "unchanged"
-    assert [e.status for e in ran.events if isinstance(e, StepFinished) and e.step == "mart.report"] == ["skipped"]
+    assert [e.status for e in ran.events if isinstance(e, StepFinished) and e.step == "mart.report"] == [
+        "skipped"
+    ]
     assert _total(tiny) == AMOUNT
     assert ask(tiny, "select count(*) from raw.order_lines") == [(8,)]
 
@@ -134,7 +143,9 @@ def test_fail_fast_starts_nothing_more(tiny: Path) -> None:
 
 def test_selection_publishes_the_rest_as_it_was(tiny: Path) -> None:
     run(tiny)
-    execute_sql(tiny / "shop.db", NEW_LINE + "; update customers set country = 'Portugal' where customer_number = 3")
+    execute_sql(
+        tiny / "shop.db", NEW_LINE + "; update customers set country = 'Portugal' where customer_number = 3"
+    )
     ran = run(tiny, select=["+dim_customers"])
     assert ran.status == "published"
     assert ask(tiny, "select count(*) from dim_customers where country = 'Portugal'") == [(1,)]
@@ -165,18 +176,25 @@ def test_a_model_that_is_gone_leaves_the_release(tiny: Path) -> None:
 
 
 def test_the_receipt_has_what_the_server_shows(tiny: Path) -> None:
-    execute_sql(tiny / "shop.db", "insert into orders values (15, 77, '2006-01-01', null);"
-                                  "insert into order_lines values (15, 1, 'car', 1, 1.00)")
+    execute_sql(
+        tiny / "shop.db",
+        "insert into orders values (15, 77, '2006-01-01', null);"
+        "insert into order_lines values (15, 1, 'car', 1, 1.00)",
+    )
     ran = run(tiny, options=RunOptions(command="mainstem run --threads 2"))
     value = receipt.read_one(tiny / ".mainstem", "latest")
     assert value == json.loads(json.dumps(ran.outcome.receipt.value()))
     assert set(value) == {
-        "format", "run", "project", "version", "command", "started", "finished", "seconds", "status", "release",
-        "sources", "tables", "models", "removed", "errors",
+        "format", "run", "project", "version", "command", "started", "finished", "seconds", "status",
+        "release", "sources", "tables", "models", "removed", "errors",
     }  # fmt: skip
     assert re.fullmatch(r"\d{8}T\d{6}-[0-9a-f]{4}", value["run"])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", value["started"])
-    assert (value["status"], value["release"], value["command"]) == ("published", "r0001", "mainstem run --threads 2")
+    assert (value["status"], value["release"], value["command"]) == (
+        "published",
+        "r0001",
+        "mainstem run --threads 2",
+    )
     assert value["sources"] == {"shop": "shop (sqlite)"}
     orders = ran.table("raw.orders")
     assert (orders["rows"], orders["proof"], orders["holds"]) == (6, "full", True)
@@ -263,7 +281,9 @@ def _defect(*_: object, **__: object) -> NoReturn:
     raise RuntimeError("password=hunter2")
 
 
-@pytest.mark.parametrize(("owner", "name"), [(Loader, "begin"), (Loader, "finish"), (Builder, "build"), (run_serving, "build")])
+@pytest.mark.parametrize(
+    ("owner", "name"), [(Loader, "begin"), (Loader, "finish"), (Builder, "build"), (run_serving, "build")]
+)
 def test_a_defect_of_ours_ends_the_run_as_a_crash(
     tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], owner: Any, name: str
 ) -> None:
@@ -357,5 +377,8 @@ def test_ctrl_c_ends_a_run_and_nothing_is_published(shop: Path) -> None:
     project = load_project(shop)
     assert open_lake(project).current_release() is None
     value = receipt.read_one(project.state, "latest")
-    assert (value["status"], value["errors"]) == ("failed", [{"error": "KeyboardInterrupt", "message": "interrupted"}])
+    assert (value["status"], value["errors"]) == (
+        "failed",
+        [{"error": "KeyboardInterrupt", "message": "interrupted"}],
+    )
     assert mainstem("plan", cwd=shop).returncode == 0

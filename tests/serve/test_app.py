@@ -97,6 +97,7 @@ async def test_the_catalog_and_the_lineage(connect: Connect, project: Published)
     assert [table["table"] for table in catalog] == [
         "mart.fact_orders", "mart.dim_customers", "mart.dim_dates", "raw.orders",
     ]  # fmt: skip
+    assert [table["served"] for table in catalog] == [True, True, True, False]
     fact = catalog[0]
     assert (fact["kind"], fact["rows"], fact["grain"]) == ("fact", 400, "one row per order")
     columns = {column["name"]: column for column in fact["columns"]}

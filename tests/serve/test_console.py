@@ -196,3 +196,9 @@ def test_an_answer_has_a_bound(protected: duckdb.DuckDBPyConnection) -> None:
     assert len(wide) < 20_000
     many = answer(protected.cursor(), SqlRequest(sql="from range(1_000_000)", limit=10**9), Limits(rows=50))
     assert many.count(b"[") == 52
+
+
+def test_who_asks_for_a_source_table_is_told_where_it_is(protected: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(UsageError) as raised:
+        answer(protected.cursor(), SqlRequest(sql="from raw.orders"), LIMITS)
+    assert raised.value.hint == "the source's tables are not served: `mainstem query` reads them"

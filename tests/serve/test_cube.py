@@ -134,7 +134,7 @@ def test_the_sql_of_a_cube() -> None:
             dimensions={
                 "agent": {"column": "dim_customers.country", "via": "agent_key"},
                 "customer": {"column": "mart.dim_customers.country", "via": "customer_key"},
-                "again": {"column": "dim_customers.customer_key", "via": "agent_key"},
+                "status": "status",
                 "month": {"column": "dim_dates.date", "via": "ordered_date_key", "grain": "month"},
             },
             filters={}, layout=[[{"kpi": "price"}]],
@@ -142,17 +142,35 @@ def test_the_sql_of_a_cube() -> None:
         shop.headers(),
     )  # fmt: skip
     assert plan.sql == (
-        "select\n"
-        '    cast(d1."country" as varchar) as "agent", cast(d2."country" as varchar) as "customer", '
-        'cast(d1."customer_key" as varchar) as "again", '
-        'cast(date_trunc(\'month\', cast(d3."date" as date)) as date) as "month", '
-        'sum(f."amount") as "revenue", sum(f."price_each") as "price__sum", '
-        'cast(count(f."price_each") as bigint) as "price__count", cast(count(*) as bigint) as "__rows"\n'
-        'from "mart"."fact_orders" as f\n'
-        'left join "mart"."dim_customers" as d1 on f."agent_key" = d1."customer_key"\n'
-        'left join "mart"."dim_customers" as d2 on f."customer_key" = d2."customer_key"\n'
-        'left join "mart"."dim_dates" as d3 on f."ordered_date_key" = d3."date_key"\n'
-        "group by 1, 2, 3, 4\n"
+        'with d1 as (select "d1"."customer_key" as "__key", cast("d1"."country" as varchar) as "agent", '
+        'case when cast("d1"."country" as varchar) is not null then cast(dense_rank() over '
+        '(order by cast("d1"."country" as varchar)) as integer) end as "agent__number" '
+        'from "mart"."dim_customers" as d1), '
+        'd2 as (select "d2"."customer_key" as "__key", cast("d2"."country" as varchar) as "customer", '
+        'case when cast("d2"."country" as varchar) is not null then cast(dense_rank() over '
+        '(order by cast("d2"."country" as varchar)) as integer) end as "customer__number" '
+        'from "mart"."dim_customers" as d2), '
+        'd3 as (select "d3"."date_key" as "__key", '
+        'cast(date_trunc(\'month\', cast("d3"."date" as date)) as date) as "month" '
+        'from "mart"."dim_dates" as d3), '
+        "cells as (\n"
+        '    select d1."agent__number" as "agent", d2."customer__number" as "customer", '
+        'cast("f"."status" as varchar) as "status", d3."month" as "month", sum(f."amount") as "revenue", '
+        'sum(f."price_each") as "price__sum", cast(count(f."price_each") as bigint) as "price__count", '
+        'cast(count(*) as bigint) as "__rows"\n'
+        '    from "mart"."fact_orders" as f\n'
+        '    left join d1 on "f"."agent_key" = "d1"."__key"\n'
+        '    left join d2 on "f"."customer_key" = "d2"."__key"\n'
+        '    left join d3 on "f"."ordered_date_key" = "d3"."__key"\n'
+        "    group by 1, 2, 3, 4\n"
+        ")\n"
+        'select t1."agent", t2."customer", cells."status", cells."month", cells."revenue", '
+        'cells."price__sum", cells."price__count", cells."__rows"\n'
+        "from cells\n"
+        'left join (select distinct "agent__number", "agent" from d1 where "agent__number" is not null) '
+        'as t1 on cells."agent" = t1."agent__number"\n'
+        'left join (select distinct "customer__number", "customer" from d2 '
+        'where "customer__number" is not null) as t2 on cells."customer" = t2."customer__number"\n'
         "order by 4, 1, 2, 3"
     )
 

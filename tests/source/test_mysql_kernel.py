@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from test_mysql_values import canonical
 
 from mainstem.arrow import schema_of
 from mainstem.errors import ValueNotExact
@@ -299,8 +300,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
 
 def test_random_rows_of_the_server(server: MariaDB) -> None:
     """Both decoders, and the server's own checksum of each row against one computed from Arrow."""
-    from test_mysql_values import canonical
-
     rng = random.Random(20)
     natives = [
         *("bit(1)", "bit(20)", "bit(64)", "tinyint", "int", "int unsigned", "bigint", "bigint unsigned"),

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from support import DIM_CUSTOMERS, make_project, mart, table
 
 from mainstem.errors import ConfigErrors
 from mainstem.plan import project_graph
 from mainstem.project.load import load_project
 from mainstem.schema import RAW, Table, TableName
 from mainstem.transform.check import check_models
+from support import DIM_CUSTOMERS, make_project, mart, table
 
 TABLES = [
     table("customers", "customer_number int, customer_name text, country text", ["customer_number"]),
@@ -37,7 +37,11 @@ def _errors(root: Path, models: Mapping[str, str]) -> list[str]:
 def test_what_is_right_gives_its_columns(tmp_path: Path) -> None:
     found = _check(
         tmp_path,
-        {"dim_customers": DIM_CUSTOMERS, "z": "select * exclude (note) from raw.lines", "o": 'from raw."Odd Name"'},
+        {
+            "dim_customers": DIM_CUSTOMERS,
+            "z": "select * exclude (note) from raw.lines",
+            "o": 'from raw."Odd Name"',
+        },
     )
     assert found[mart("dim_customers")] == ("customer_key", "customer_name", "country")
     assert found[mart("z")] == ("order_number", "quantity", "price", "day", "rate")
@@ -48,7 +52,8 @@ HEADER = "/* mainstem\n{}\n*/\n"
 CASES = [
     ("select quantty from raw.lines", "models/m.sql:1:", "quantity"),
     ("select quantity\nfrom raw.lines\nwhere prize > 1", "models/m.sql:3:", "price"),
-    (HEADER.format("kind: fact") + "select quantity,\n  uper(note)\nfrom raw.lines", "models/m.sql:5:", "upper"),
+    (HEADER.format("kind: fact") + "select quantity,\n  uper(note)\nfrom raw.lines",
+     "models/m.sql:5:", "upper"),
     ("select quantity + note as x from raw.lines where quantity = 'abc'", "models/m.sql:1:", ""),
     ("select day + price as x from raw.lines", "models/m.sql:1:", ""),
     ("select quantity, count(*) from raw.lines", "models/m.sql:1:", "GROUP BY"),
@@ -67,7 +72,8 @@ CASES = [
      "models/m.sql:3: `equals` needs a grain", ""),
     (HEADER.format("grain: {table: raw.lines}\nmeasures:\n  a: {equals: quantty * price}") + "select 1 as a",
      "models/m.sql:4:", "quantity"),
-    (HEADER.format("grain:\n  table: raw.lines\n  where: quantity >") + "select 1 as a", "models/m.sql:4:", ""),
+    (HEADER.format("grain:\n  table: raw.lines\n  where: quantity >") + "select 1 as a",
+     "models/m.sql:4:", ""),
     (HEADER.format("grain:\n  table: raw.lines\n  where: canceled") + "select 1 as a", "models/m.sql:4:", ""),
     (HEADER.format("grain:\n  statement: x\n  table: mart.dim_customers") + "select 1 as a",
      "models/m.sql:4: the grain is a source table (raw.TABLE), not mart.dim_customers", ""),
@@ -77,7 +83,9 @@ CASES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("sql", "said", "hint"), CASES, ids=[f"{said[13:60]}|{sql[-30:]}" for sql, said, _ in CASES])
+@pytest.mark.parametrize(
+    ("sql", "said", "hint"), CASES, ids=[f"{said[13:60]}|{sql[-30:]}" for sql, said, _ in CASES]
+)
 def test_a_fault_has_its_line_and_the_nearest_names(tmp_path: Path, sql: str, said: str, hint: str) -> None:
     (error,) = _errors(tmp_path, {"m": sql, "dim_customers": DIM_CUSTOMERS})
     assert error.startswith(said)
@@ -102,7 +110,9 @@ def test_all_faults_at_once_and_none_that_only_follow(tmp_path: Path) -> None:
 
 
 def test_names_in_the_header_are_those_of_the_result_without_regard_to_case(tmp_path: Path) -> None:
-    sql = HEADER.format("key: [K]\ncolumns: {k: {references: DIM_CUSTOMERS.Customer_Key}}") + "select 'x' as k"
+    sql = (
+        HEADER.format("key: [K]\ncolumns: {k: {references: DIM_CUSTOMERS.Customer_Key}}") + "select 'x' as k"
+    )
     assert _check(tmp_path, {"m": sql, "dim_customers": DIM_CUSTOMERS})
 
 
@@ -120,6 +130,8 @@ def test_a_model_reads_tables_and_no_files(tmp_path: Path, sql: str) -> None:
 
 
 def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
-    error, other = _errors(tmp_path, {"m": "select 1 as a, 2 as b, 3 as A", "n": "select l.*, quantity from raw.lines l"})
+    error, other = _errors(
+        tmp_path, {"m": "select 1 as a, 2 as b, 3 as A", "n": "select l.*, quantity from raw.lines l"}
+    )
     assert error.startswith("models/m.sql:1: the SELECT returns two columns a and A\n  → the 1. and the 3.")
     assert other.startswith("models/n.sql:1: the SELECT returns two columns quantity\n  → the 2. and the 7.")

@@ -144,6 +144,14 @@ class LocalCatalog:
             numbers = db.execute("SELECT number FROM mainstem_releases ORDER BY number DESC").fetchall()
             return [_release(db, number) for (number,) in numbers]
 
+    def released(self, name: TableName) -> list[int]:
+        """See Releases."""
+        with self._reading() as db:
+            if not db:
+                return []
+            sql = "SELECT DISTINCT snapshot_id FROM mainstem_release_tables WHERE namespace = ? AND name = ?"
+            return [snapshot for (snapshot,) in db.execute(sql, tuple(name))]
+
     def set_current(self, release: str) -> Release:
         """See Releases."""
         with self._writing() as db:

@@ -62,6 +62,9 @@ class Releases(Protocol):
     def releases(self) -> list[Release]:
         """All that are kept, the newest first."""
 
+    def released(self, name: TableName) -> list[int]:
+        """The snapshots of a table that releases hold."""
+
     def set_current(self, release: str) -> Release:
         """Make an earlier (or later) release the current one. UsageError if it is not kept."""
 

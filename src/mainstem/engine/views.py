@@ -2,7 +2,7 @@
 
 A version that Mainstem wrote names its data files in its metadata: DuckDB then reads just those Parquet
 files (about 0.6 ms a view). For any other version DuckDB's Iceberg reader is asked (12 to 50 ms a view,
-and 0.1 s once to load it). Both give the same rows: `tests/engine/test_views.py`.
+and 0.1 s once to load it). Both give the same rows: `tests/engine/test_engine_duckdb.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The lake's side of a load's proof: the fingerprint of what stands in the files, as the engine reads them."""
+"""The lake's side of a load's proof: the fingerprint of what the engine reads in the files."""
 
 from __future__ import annotations
 

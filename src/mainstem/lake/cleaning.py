@@ -11,7 +11,6 @@ from pathlib import Path
 
 from mainstem import metadata
 from mainstem.catalog.local import LocalCatalog
-from mainstem.errors import LakeUnavailable
 from mainstem.lake import storage
 from mainstem.lake.values import CleanReport
 
@@ -71,9 +70,10 @@ def _split(catalog: LocalCatalog, keep: int) -> tuple[set[str], list[str]]:
 def _reachable(location: str) -> Iterator[Path]:
     """The metadata file, and the files of its current snapshot."""
     table = metadata.load(location)
-    if table.files is None:
-        raise LakeUnavailable(f"{location} was not written by Mainstem, so nothing can be cleaned safely")
     yield Path(location)
+    if table.files is None:  # another writer's version: only an Iceberg reader could tell its files
+        yield from _files(table.location)
+        return
     yield table.manifest_list
     # Written by one commit, a snapshot's manifest has the name of its manifest list.
     commit = table.manifest_list.name.removesuffix(".avro").split("-", 3)[3]

@@ -81,7 +81,7 @@ class Lake:
 
         if self.catalog.location(staged.name) != staged.base:
             raise _overtaken(staged.name)
-        keep = self._released_snapshots(staged.name)
+        keep = self.catalog.released(staged.name)
         prepared = iceberg.prepare(staged, {**summary, metadata.RUN: run}, keep)
         new = str(prepared.location)
         crash.point("commit.before_swap")
@@ -166,9 +166,6 @@ class Lake:
         Call it under `run_lock`: the rows of a run at work are in no table yet."""
         cleaning.clean_sessions(self.root / "tmp")
         return cleaning.clean(self.catalog, self._folder, keep_releases, older_than)
-
-    def _released_snapshots(self, name: TableName) -> list[int]:
-        return [r.tables[name].snapshot_id for r in self.catalog.releases() if name in r.tables]
 
 
 def _overtaken(name: TableName) -> LakeUnavailable:

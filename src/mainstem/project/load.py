@@ -107,8 +107,6 @@ def read_project(directory: Path, environ: Mapping[str, str] | None = None) -> P
     with errors:
         document = parse(_text(root / FILE, FILE), FILE)
         config = build(ProjectConfig, document)
-    if config is None:
-        raise ConfigErrors(errors.found)
     broken: set[str] = set()
     with errors:
         models, broken = read_models(root, errors.found)
@@ -121,7 +119,11 @@ def read_project(directory: Path, environ: Mapping[str, str] | None = None) -> P
             requirements = build(Requirements, parse(text, "requirements.yml"))
     with errors:
         _distinct(dashboards)
-    env = {**read_env(root / ".env"), **(os.environ if environ is None else environ)}
+    env: dict[str, str] | None = None
+    with errors:
+        env = {**read_env(root / ".env"), **(os.environ if environ is None else environ)}
+    if config is None or env is None:
+        raise ConfigErrors(errors.found)
     return Project(
         root=root,
         config=config,

@@ -63,7 +63,6 @@ class Transformation:
                 tables=self._tables,
                 models=self._models,
                 columns=tuple(engine.describe(step.model.sql).names),
-                ancestors=sorted(self._board.plan.graph.ancestors([step.name])),
                 rows_before=self._rows_before.get(step.name, 0),
             )
             promise = promise_of(step.model, context)

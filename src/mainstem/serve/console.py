@@ -12,6 +12,7 @@ import duckdb
 from pydantic import BaseModel, ConfigDict, Field
 
 from mainstem.errors import UsageError
+from mainstem.schema import RAW
 from mainstem.serve import statement
 from mainstem.serve.config import Limits
 from mainstem.serve.served import first_line
@@ -51,7 +52,7 @@ def answer(cursor: duckdb.DuckDBPyConnection, request: SqlRequest, limits: Limit
             f"the query needs more than {limits.memory} of memory", hint="add a filter"
         ) from None
     except (duckdb.Error, ValueError, OverflowError) as error:
-        raise UsageError(_said(error)) from None
+        raise UsageError(_said(error), hint=_hint(error, request.sql)) from None
     document = {
         "columns": [{"name": name, "type": type_} for name, type_ in columns],
         "rows": found,
@@ -121,3 +122,9 @@ def _said(error: Exception) -> str:
     lines = [line for line in str(error).strip().splitlines() if line.strip()]
     kept = [line for line in lines[1:] if re.match(r"(Did you mean|Candidate bindings)", line)]
     return " ".join([re.sub(r"^(\w+ )?Error: ", "", first_line(error)), *kept])
+
+
+def _hint(error: Exception, sql: str) -> str:
+    if isinstance(error, duckdb.CatalogException) and re.search(rf"\b{RAW}\s*\.", sql, re.IGNORECASE):
+        return "the source's tables are not served: `mainstem query` reads them"
+    return ""

@@ -14,13 +14,11 @@ from mainstem.project.dashboard import Dashboard, DimensionSpec, MeasureSpec, Ti
 from mainstem.project.header import Additive, Header
 from mainstem.project.yamlfile import Document
 from mainstem.schema import MART, Kind, Type
+from mainstem.serve.cubesql import ROWS, CubeColumn, CubeDimension, Join, cube_sql, mart
 from mainstem.text import nearest, quoted
 
 SCHEMA = "cube"
 """Where cubes stand in the served file, one table a dashboard."""
-
-ROWS = "__rows"
-"""The cube's hidden column: how many rows of the fact a cell stands for."""
 
 GRAINS = ("day", "month", "quarter", "year")
 
@@ -31,28 +29,6 @@ Types = Mapping[str, Mapping[str, Type]]
 
 _NUMBERS = frozenset({Kind.INT, Kind.LONG, Kind.DECIMAL, Kind.FLOAT, Kind.DOUBLE})
 _TIMES = frozenset({Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ})
-
-
-@dataclass(frozen=True, slots=True)
-class CubeDimension:
-    """`sql` is the cell's coordinate over the fact `f` and its joins; `grain` is empty for categories."""
-
-    name: str
-    label: str
-    sql: str
-    grain: str = ""
-
-    @property
-    def kind(self) -> str:
-        return "date" if self.grain else "category"
-
-
-@dataclass(frozen=True, slots=True)
-class CubeColumn:
-    """An additive column of the cube; `sql` aggregates the fact's rows of one cell."""
-
-    name: str
-    sql: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +62,6 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def mart(model: str) -> str:
-    """The table of a model, as it stands after FROM."""
-    return quoted(MART, model)
-
-
 def label_of(name: str, given: str = "") -> str:
     """The label that people read: the one given, else the name in words."""
     return given or name.replace("_", " ").strip().capitalize() or name
@@ -121,7 +92,7 @@ class _Compiler:
         self.types = types
         self.document = document
         self.errors: list[UsageError] = []
-        self.joins: dict[tuple[str, str], tuple[str, str]] = {}  # (key column, dimension) → (alias, join)
+        self.joins: dict[tuple[str, str], Join] = {}  # by key column and dimension
         self.fact = Header()
 
     def wrong(self, path: _Path, message: str, hint: str = "") -> None:
@@ -154,22 +125,11 @@ class _Compiler:
         columns: tuple[CubeColumn, ...],
         measures: tuple[CubeMeasure, ...],
     ) -> CubePlan:
-        fact = mart(self.dashboard.model)
-        chosen = [f"{d.sql} as {quoted(d.name)}" for d in dimensions]
-        sums = [f"{c.sql} as {quoted(c.name)}" for c in columns]
-        rows = f"cast(count(*) as bigint) as {quoted(ROWS)}"
-        joins = "".join(f"\n{join}" for _alias, join in self.joins.values())
-        group = f"\ngroup by {', '.join(str(i + 1) for i in range(len(chosen)))}" if chosen else ""
-        order = [i for i, d in enumerate(dimensions) if d.grain] + [
-            i for i, d in enumerate(dimensions) if not d.grain
-        ]
-        by = f"\norder by {', '.join(str(i + 1) for i in order)}" if order else ""
-        sql = f"select\n    {', '.join([*chosen, *sums, rows])}\nfrom {fact} as f{joins}{group}{by}"
-        totals = (
-            f"select {', '.join(['cast(count(*) as bigint)', *(c.sql for c in columns)])} from {fact} as f"
-        )
-        name = self.dashboard.dashboard
-        return CubePlan(name, self.dashboard.model, dimensions, columns, measures, sql, totals)
+        name, model = self.dashboard.dashboard, self.dashboard.model
+        sql = cube_sql(model, dimensions, columns, tuple(self.joins.values()))
+        asked = ", ".join(["cast(count(*) as bigint)", *(c.sql for c in columns)])
+        totals = f"select {asked} from {mart(model)} as f"
+        return CubePlan(name, model, dimensions, columns, measures, sql, totals)
 
     # dimensions
 
@@ -192,19 +152,20 @@ class _Compiler:
         if column not in known:
             self.wrong((*path, "column"), f'"{owner}" has no column "{column}"', nearest(column, known))
             return None
-        return self.coordinate(path, name, spec, owner, f"{alias}.{quoted(column)}", column)
+        return self.coordinate(path, name, spec, (owner, alias), column)
 
     def coordinate(
-        self, path: _Path, name: str, spec: DimensionSpec, owner: str, sql: str, column: str
+        self, path: _Path, name: str, spec: DimensionSpec, owner: tuple[str, str], column: str
     ) -> CubeDimension | None:
-        type_ = self.types.get(owner, {}).get(column)
-        label = label_of(name, spec.label)
+        table, alias = owner
+        type_ = self.types.get(table, {}).get(column)
+        label, sql = label_of(name, spec.label), quoted(alias, column)
         if spec.grain is None:
-            return CubeDimension(name, label, f"cast({sql} as varchar)")
+            return CubeDimension(name, label, f"cast({sql} as varchar)", "", alias)
         if type_ is not None and type_.kind not in _TIMES:
-            self.wrong((*path, "grain"), f'"{owner}.{column}" is {type_}, not a date', "leave out `grain`")
+            self.wrong((*path, "grain"), f'"{table}.{column}" is {type_}, not a date', "leave out `grain`")
             return None
-        return CubeDimension(name, label, at_grain(sql, spec.grain), spec.grain)
+        return CubeDimension(name, label, at_grain(sql, spec.grain), spec.grain, alias)
 
     def join(self, path: _Path, table: str, via: str) -> str | None:
         """The alias under which a referenced dimension is joined, once for each key of the fact."""
@@ -231,10 +192,8 @@ class _Compiler:
     def joined(self, key: str, table: str) -> str:
         if (key, table) not in self.joins:
             target = self.fact.columns[key].references.rpartition(".")[2]
-            alias = f"d{len(self.joins) + 1}"
-            on = f"f.{quoted(key)} = {alias}.{quoted(target)}"
-            self.joins[key, table] = (alias, f"left join {mart(table)} as {alias} on {on}")
-        return self.joins[key, table][0]
+            self.joins[key, table] = Join(f"d{len(self.joins) + 1}", table, key, target)
+        return self.joins[key, table].alias
 
     # measures
 

@@ -10,7 +10,8 @@ import duckdb
 from pydantic import BaseModel, ConfigDict, Field
 
 from mainstem.errors import UsageError
-from mainstem.serve.cube import GRAINS, SCHEMA, CubeDimension, CubePlan, at_grain
+from mainstem.serve.cube import GRAINS, SCHEMA, CubePlan, at_grain
+from mainstem.serve.cubesql import CubeDimension
 from mainstem.text import nearest, quoted
 
 MAX_GROUPS = 200_000

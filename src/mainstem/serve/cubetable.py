@@ -12,7 +12,8 @@ import duckdb
 
 from mainstem.arrow import type_of
 from mainstem.schema import Kind, Type
-from mainstem.serve.cube import ROWS, SCHEMA, CubePlan
+from mainstem.serve.cube import SCHEMA, CubePlan
+from mainstem.serve.cubesql import ROWS
 from mainstem.serve.encode import Scale, encode, encoding_query, scale_of
 from mainstem.text import quoted
 

@@ -178,6 +178,7 @@ def _table(doc: TableDoc, model: ModelDoc | None, spec: ServeSpec) -> Document:
     return {
         "table": str(doc.table),
         "kind": _kind(doc, spec.headers),
+        "served": doc.namespace == MART or spec.raw,  # whether the SQL page can read it
         "description": header.description if header else doc.comment,
         "rows": None if doc.rows < 0 else doc.rows,
         "bytes": None if doc.bytes < 0 else doc.bytes,

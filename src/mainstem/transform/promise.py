@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from sqlglot import exp
+
 from mainstem.contract.model_checks import Declared, Promise, Reference, table_name
-from mainstem.model.grain import aggregates, infer_grain
+from mainstem.model.grain import infer_grain, row_tables
 from mainstem.model.sql import parse_query
 from mainstem.project.header import Check, ModelKind, Severity
 from mainstem.project.modelfile import ModelFile
-from mainstem.schema import RAW, Table, TableName
+from mainstem.schema import Table
 
 _FACT_PREFIXES = ("fact_", "fct_")
 
@@ -18,12 +20,11 @@ _FACT_PREFIXES = ("fact_", "fct_")
 @dataclass(frozen=True, slots=True)
 class Context:
     """What is known around a model: source tables by lake name, all models by name, the columns of the
-    model's result, the source tables that it reads directly or through other models."""
+    model's result."""
 
     tables: Mapping[str, Table]
     models: Mapping[str, ModelFile]
     columns: tuple[str, ...]
-    ancestors: Iterable[TableName]
     rows_before: int = 0
 
 
@@ -67,11 +68,15 @@ def _declared(checks: Iterable[Check]) -> Iterable[Declared]:
 def _inferred(model: ModelFile, context: Context) -> str:
     if not is_fact(model):
         return ""
-    query = parse_query(model.sql, model.file, model.sql_line)
-    if aggregates(query):
-        return ""
-    names = [name.name for name in context.ancestors if name.namespace == RAW]
-    return infer_grain(names, context.tables) or ""
+    models = {one.name.casefold(): one for one in context.models.values()}
+
+    def query_of(name: str) -> exp.Query | None:
+        other = models.get(name.casefold())
+        return parse_query(other.sql, other.file, other.sql_line) if other else None
+
+    by_fold = {name.casefold(): name for name in context.tables}
+    read = row_tables(parse_query(model.sql, model.file, model.sql_line), query_of)
+    return infer_grain((by_fold.get(name.casefold(), "") for name in read), context.tables) or ""
 
 
 def _same_names(wanted: tuple[str, ...], columns: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 /** A measure over time: stacked areas (columns when buckets are few), or lines for averages and ratios. */
 
 import { scaleLinear } from "d3-scale";
-import { area, line } from "d3-shape";
 import type { Question } from "../answers.js";
 import { bucketText, dayText, next } from "../dates.js";
 import { button, h, s, set, table } from "../dom.js";
@@ -11,6 +10,7 @@ import type { AreaSpec, Filter, Grain, Grid, Key, MeasureSpec } from "../types.j
 import { dateTicks } from "./axis.js";
 import { Brush, type Span } from "./brush.js";
 import { Card, onWidth, textWidth } from "./card.js";
+import { areaPath, columnsPath, linePath, type Plot } from "./paths.js";
 import { areas, type Areas, type Colors, type Series } from "./shape.js";
 import type { Context, Tile } from "./tile.js";
 import { hideTip, showTip } from "./tooltip.js";
@@ -20,12 +20,6 @@ const TOP = 10;
 const BOTTOM = 26;
 const FEW = 8;
 const GRAINS: readonly Grain[] = ["day", "month", "quarter", "year"];
-
-interface Plot {
-  readonly left: number;
-  readonly step: number;
-  readonly y: (value: number) => number;
-}
 
 export class AreaChart implements Tile {
   readonly element: HTMLElement;
@@ -218,7 +212,7 @@ export class AreaChart implements Tile {
       set(path, "class", stacked ? `area-mark fill-${each.color}${alone ? " alone" : ""}` : `line-mark stroke-${each.color}`);
       set(path, "d", this.shape(each));
     }
-    set(this.outline, "d", stacked && alone && series[0] !== undefined ? this.line(series[0]) : "");
+    set(this.outline, "d", stacked && alone && series[0] !== undefined ? linePath(series[0], this.plot) : "");
     for (const [id, path] of this.paths) {
       if (kept.has(id)) continue;
       path.remove();
@@ -232,27 +226,8 @@ export class AreaChart implements Tile {
   }
 
   private shape(each: Series): string {
-    const { left, step, y } = this.plot;
-    const x = (i: number): number => left + (i + 0.5) * step;
-    const points = each.high.map((_, i) => i);
-    if (!this.data.stacked) {
-      if (points.length === 1) return `M${x(0) - 6} ${y(each.high[0]!)}h12`;
-      return this.line(each);
-    }
-    if (!this.columns) {
-      return area<number>((i) => x(i), (i) => y(each.low[i]!), (i) => y(each.high[i]!)).digits(1)(points) ?? "";
-    }
-    const half = Math.min(step * 0.36, 44);
-    return points
-      .filter((i) => each.high[i] !== each.low[i])
-      .map((i) => `M${(x(i) - half).toFixed(1)} ${y(each.low[i]!).toFixed(1)}V${y(each.high[i]!).toFixed(1)}h${(2 * half).toFixed(1)}V${y(each.low[i]!).toFixed(1)}Z`)
-      .join("");
-  }
-
-  private line(each: Series): string {
-    const { left, step, y } = this.plot;
-    const path = line<number>((i) => left + (i + 0.5) * step, (i) => y(each.high[i]!)).digits(1);
-    return path.defined((i) => !Number.isNaN(each.high[i]!))(each.high.map((_, i) => i)) ?? "";
+    if (!this.data.stacked) return linePath(each, this.plot);
+    return this.columns ? columnsPath(each, this.plot) : areaPath(each, this.plot);
   }
 
   private place(): void {

@@ -15,6 +15,7 @@ from mainstem.cli.rows import csv_lines, json_array, table
 from mainstem.errors import UsageError
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
 
@@ -48,6 +49,17 @@ def _result(directory: Path, sql: str, release: str) -> pa.Table:
     lake = wiring.open_lake(project)
     chosen = lake.release(release) if release else wiring.current_release(lake)
     with wiring.connect_release(chosen) as connection:
-        if not sql.strip():
-            raise UsageError("the query is empty")
+        kinds = [statement.type.name for statement in _statements(connection, sql)]
+        if kinds not in (["SELECT"], ["EXPLAIN"]):
+            told = f"not {kinds[0]}" if len(kinds) == 1 else f"not {len(kinds)} statements"
+            raise UsageError(
+                f"a query is one SELECT, {told}", hint="a release is never changed, only replaced"
+            )
         return select(connection, sql)
+
+
+def _statements(connection: duckdb.DuckDBPyConnection, sql: str) -> list[duckdb.Statement]:
+    from mainstem.engine.session import mapped
+
+    with mapped():
+        return connection.extract_statements(sql)

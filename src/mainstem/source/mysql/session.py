@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import select
+import selectors
 import socket
 import ssl
 from collections.abc import Iterator
@@ -52,8 +52,10 @@ def _connection(**arguments: Any) -> Any:
 class Session:
     """A read-only connection. Every error that leaves it is one of ours."""
 
-    def __init__(self, address: Address, timeout: float) -> None:
-        """Connect. `timeout`: seconds without any byte after which a read or write is given up."""
+    def __init__(self, address: Address, timeout: float, *, patient: bool = True) -> None:
+        """Connect. `timeout`: seconds without any byte after which a read or write is given up; a patient
+        session asks the server first whether it is still at work."""
+        self.patient = patient
         self.address = address
         self.timeout = timeout
         try:
@@ -107,24 +109,23 @@ class Session:
         connection = self.connection
         connection._execute_command(COMMAND.COM_QUERY, sql)
         while not self._answered():
-            if not self._at_work():
+            if not (self.patient and self._at_work()):
                 raise TimeoutError
         connection._read_query_result()
         return list(connection._result.rows or ()), connection._result.warning_count
 
     def _answered(self) -> bool:
         """Wait for the first byte of an answer, at most the timeout."""
-        ready, _, _ = select.select([self.connection._sock], [], [], self.timeout)
-        return bool(ready)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.connection._sock, selectors.EVENT_READ)
+            return bool(selector.select(self.timeout))
 
     def _at_work(self) -> bool:
         """Ask, through a connection of its own, whether the server still works on our statement."""
-        identifier = self.connection.thread_id()
-        other = Session(self.address, self.timeout)
+        sql = "SELECT COMMAND FROM information_schema.PROCESSLIST WHERE ID = "
+        other = Session(self.address, self.timeout, patient=False)
         try:
-            states = other.rows(
-                f"SELECT COMMAND FROM information_schema.PROCESSLIST WHERE ID = {identifier:d}"
-            )
+            states = other.rows(f"{sql}{self.connection.thread_id():d}")
         finally:
             other.close()
         return states == [("Query",)]

@@ -1,0 +1,109 @@
+"""Who takes part: the command lines, and how many rows each one really wrote."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import duckdb
+import pyarrow.parquet as pq
+
+from bench.measure import Contestant, program
+from bench.venv import ROOT, peer, peer_python
+
+MAINSTEM = [sys.executable, "-m", "mainstem"]
+LOGIN = ("bench", "bench")  # a reader with a plain name: some peers do not take every password
+_JARS = ("/usr/share/java/mariadb-java-client.jar",)
+
+
+def parquet_rows(pattern: str) -> Callable[[Path, str], int]:
+    """Counts the rows of Parquet files below `{out}`."""
+    return lambda out, _: sum(pq.ParquetFile(file).metadata.num_rows for file in out.glob(pattern))
+
+
+def duckdb_rows(table: str) -> Callable[[Path, str], int]:
+    """Counts the rows of a table in `{out}/lake.duckdb`."""
+
+    def rows(out: Path, _: str) -> int:
+        with duckdb.connect(str(out / "lake.duckdb"), read_only=True) as con:
+            found = con.execute(f"SELECT count(*) FROM {table}").fetchone()
+        return int(found[0]) if found else 0
+
+    return rows
+
+
+def printed_rows(_: Path, text: str) -> int:
+    """The last line of the output."""
+    return int(text.strip().rpartition("\n")[2])
+
+
+def project(url: str, include: Sequence[str] = ()) -> Callable[[Path], None]:
+    """Prepares a Mainstem project without models, of some tables of a source."""
+
+    def prepare(out: Path) -> None:
+        listed = f"    include: [{', '.join(include)}]\n" if include else ""
+        text = "name: bench\nsources:\n  src:\n    url: \"{{ env_var('BENCH_URL') }}\"\n"
+        (out / "mainstem.yml").write_text(text + listed)
+        (out / ".env").write_text(f"BENCH_URL={url}\n")
+
+    return prepare
+
+
+def drafted(url: str, folder: Path) -> Path:
+    """A project that `mainstem init` drafted for a source: made once, copied by `copied`."""
+    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run([*MAINSTEM, "init", str(folder), "--from", url], check=True, capture_output=True, cwd=ROOT)
+    variable = f"{urlsplit(url).path[1:].upper()}_URL"
+    (folder / ".env").write_text(f"{variable}={url}\n")
+    return folder
+
+
+def copied(project_folder: Path) -> Callable[[Path], None]:
+    """Prepares a copy of a project."""
+    return lambda out: shutil.copytree(project_folder, out, dirs_exist_ok=True) and None
+
+
+def mainstem(
+    name: str, prepare: Callable[[Path], None], *arguments: str, table: str, rows: int
+) -> Contestant:
+    """One run of Mainstem, the process as a whole."""
+    count = parquet_rows(f".mainstem/lake/raw/{table}-*/data/*.parquet")
+    return Contestant(name, [*MAINSTEM, "-C", "{out}", "run", *arguments], rows, prepare, count)
+
+
+def floor_program(home: Path) -> list[str]:
+    """The C client that discards rows, compiled; the `mariadb` client where there is no compiler."""
+    config = program("mariadb_config", "mysql_config")
+    if program("cc") is None or config is None:
+        raise SystemExit("the floor needs a C compiler and libmariadb-dev")
+    flags = subprocess.run([config, "--cflags", "--libs"], check=True, capture_output=True, text=True)
+    made = home / "floor"
+    source = Path(__file__).with_name("floor.c")
+    subprocess.run(["cc", "-O2", "-o", str(made), str(source), *flags.stdout.split()], check=True)
+    return [str(made)]
+
+
+def spark(
+    name: str, host: str, port: int, database: str, tables: str, models: str = "", rows: int = 0
+) -> Contestant | None:
+    """Spark by JDBC; None without Java or the driver."""
+    jar = next((jar for jar in _JARS if Path(jar).exists()), None)
+    if jar is None or program("java") is None:
+        return None
+    last = [models] if models else []
+    command = [*peer("spark_job"), host, str(port), *LOGIN, database, jar, "{out}", tables, *last]
+    count = parquet_rows("raw/lineitem/*.parquet")
+    return Contestant(name, command, rows, None, count, environment={"PYSPARK_PYTHON": peer_python()})
+
+
+def dlt(
+    name: str, backend: str, to: str, url: str, tables: Sequence[str], rows: int, rounds: int = 99
+) -> Contestant:
+    """dlt into DuckDB or Parquet files."""
+    count = duckdb_rows("raw.lineitem") if to == "duckdb" else parquet_rows("files/raw/lineitem/*.parquet")
+    command = [*peer("dlt_load"), backend, to, url, "{out}", *tables]
+    return Contestant(name, command, rows, None, count, rounds)

@@ -1,0 +1,120 @@
+"""The SQL that makes a cube. Pure.
+
+A dimension's texts are numbered first, the fact is grouped by the numbers, and the few cells get their
+texts back at the end: over ten million rows, grouping by the texts costs about a fifth more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mainstem.schema import MART
+from mainstem.text import quoted
+
+ROWS = "__rows"
+"""The cube's hidden column: how many rows of the fact a cell stands for."""
+
+
+@dataclass(frozen=True, slots=True)
+class CubeDimension:
+    """`sql` is the cell's coordinate over the table `alias` (`f` is the fact); `grain` is empty for
+    categories."""
+
+    name: str
+    label: str
+    sql: str
+    grain: str = ""
+    alias: str = "f"
+
+    @property
+    def kind(self) -> str:
+        return "date" if self.grain else "category"
+
+
+@dataclass(frozen=True, slots=True)
+class CubeColumn:
+    """An additive column of the cube; `sql` aggregates the fact's rows of one cell."""
+
+    name: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A dimension joined to the fact by one of its keys."""
+
+    alias: str
+    table: str
+    key: str
+    target: str
+
+
+def mart(model: str) -> str:
+    """The table of a model, as it stands after FROM."""
+    return quoted(MART, model)
+
+
+def cube_sql(
+    model: str, dimensions: Sequence[CubeDimension], columns: Sequence[CubeColumn], joins: Sequence[Join]
+) -> str:
+    """One row a cell: the dimensions by name, the columns, and ROWS; in order of dates, then categories."""
+    tables = [_numbered(join, dimensions) for join in joins]
+    chosen = [f"{_grouped(d)} as {quoted(d.name)}" for d in dimensions]
+    chosen += [f"{c.sql} as {quoted(c.name)}" for c in columns]
+    chosen.append(f"cast(count(*) as bigint) as {quoted(ROWS)}")
+    lines = [f"    select {', '.join(chosen)}", f"    from {mart(model)} as f"]
+    lines += [f"    left join {j.alias} on {quoted('f', j.key)} = {quoted(j.alias, '__key')}" for j in joins]
+    if dimensions:
+        lines.append(f"    group by {_places(range(len(dimensions)))}")
+    cells = "cells as (\n" + "\n".join(lines) + "\n)"
+    return f"with {', '.join([*tables, cells])}\n{_named(dimensions, columns)}"
+
+
+def _numbered(join: Join, dimensions: Sequence[CubeDimension]) -> str:
+    """The dimension's key with, for each coordinate, its value and, if it is text, the value's number."""
+    chosen = [f"{quoted(join.alias, join.target)} as {quoted('__key')}"]
+    for dimension in dimensions:
+        if dimension.alias != join.alias:
+            continue
+        chosen.append(f"{dimension.sql} as {quoted(dimension.name)}")
+        if not dimension.grain:
+            number = f"cast(dense_rank() over (order by {dimension.sql}) as integer)"
+            chosen.append(f"case when {dimension.sql} is not null then {number} end as {_number(dimension)}")
+    return f"{join.alias} as (select {', '.join(chosen)} from {mart(join.table)} as {join.alias})"
+
+
+def _grouped(dimension: CubeDimension) -> str:
+    if dimension.alias == "f":
+        return dimension.sql
+    name = quoted(dimension.name) if dimension.grain else _number(dimension)
+    return f"{dimension.alias}.{name}"
+
+
+def _number(dimension: CubeDimension) -> str:
+    return quoted(f"{dimension.name}__number")
+
+
+def _named(dimensions: Sequence[CubeDimension], columns: Sequence[CubeColumn]) -> str:
+    """The cells with their texts. Unknown keys and empty attributes are NULL alike."""
+    chosen, joins = [], []
+    for place, dimension in enumerate(dimensions):
+        name = quoted(dimension.name)
+        if dimension.alias == "f" or dimension.grain:
+            chosen.append(f"cells.{name}")
+            continue
+        texts = f"t{place + 1}"
+        number = _number(dimension)
+        distinct = f"(select distinct {number}, {name} from {dimension.alias} where {number} is not null)"
+        joins.append(f"\nleft join {distinct} as {texts} on cells.{name} = {texts}.{number}")
+        chosen.append(f"{texts}.{name}")
+    chosen += [f"cells.{quoted(name)}" for name in (*(c.name for c in columns), ROWS)]
+    order = [i for i, d in enumerate(dimensions) if d.grain] + [
+        i for i, d in enumerate(dimensions) if not d.grain
+    ]
+    by = f"\norder by {_places(order)}" if order else ""
+    return f"select {', '.join(chosen)}\nfrom cells{''.join(joins)}{by}"
+
+
+def _places(numbers: Sequence[int]) -> str:
+    return ", ".join(str(number + 1) for number in numbers)
