@@ -16,7 +16,10 @@ from typing import Any
 import pytest
 
 from mainstem import __version__
+from mainstem.cli import console
+from mainstem.cli.commands import query
 from mainstem.cli.main import run as command
+from mainstem.project.secrets import redact
 from servers.mariadb import MariaDB
 from support import (
     BROKEN_LINES,
@@ -386,6 +389,51 @@ def test_a_password_is_in_no_output_and_no_file(
         assert secret not in str(said)
         for path in root.rglob("*"):
             assert path.is_dir() or secret.encode() not in path.read_bytes(), path
+
+
+def test_a_traceback_for_developers_hides_them_too(
+    tiny_run: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def defect(*_: object) -> None:
+        raise RuntimeError(f"cannot log in with {SECRET}")
+
+    monkeypatch.setattr(query, "_result", defect)
+    monkeypatch.setattr(console, "_redact", [lambda text: redact(text, [SECRET])])
+    code, out, err = cli("-C", str(tiny_run), "query", "select 1")
+    assert (code, "Traceback" in err, SECRET in out + err) == (1, False, False)
+    monkeypatch.setenv("MAINSTEM_DEBUG", "1")
+    code, out, err = cli("-C", str(tiny_run), "query", "select 1")
+    assert (code, "Traceback" in err, SECRET in out + err) == (1, True, False)
+
+
+# The way of a newcomer
+
+
+def test_demo_goes_all_the_way_and_again(tmp_path: Path, cli: Cli) -> None:
+    root = tmp_path / "demo"
+    code, out, err = cli("demo", "--no-serve", "--dir", str(root))
+    assert code == 0, err
+    assert "equal the source" in out
+    assert "published r0001" in out
+    assert json.loads(
+        cli("-C", str(root), "query", "select count(*) as n from dim_dates", "--output", "json")[1]
+    )
+    code, out, err = cli("demo", "--no-serve", "--dir", str(root))
+    assert (code, "exists: its project is run again" in err, "nothing changed" in out) == (0, True, True)
+
+
+def test_init_refuses_what_is_no_database(tmp_path: Path, cli: Cli) -> None:
+    for url, code, said in (
+        ("oracle://x/y", 2, "no source speaks 'oracle'"),
+        ("shop.db", 2, "has no scheme"),
+        (f"sqlite:///{tmp_path / 'none.db'}", 4, "none.db"),
+    ):
+        found = cli("init", str(tmp_path / "p"), "--from", url)
+        assert (found[0], said in found[2]) == (code, True), found
+        assert not (tmp_path / "p").exists()
+    execute_sql(tmp_path / "empty.db", "create view v as select 1")
+    code, _, err = cli("init", str(tmp_path / "p"), "--from", f"sqlite:///{tmp_path / 'empty.db'}")
+    assert (code, "has no table" in err) == (2, True)
 
 
 # Documentation

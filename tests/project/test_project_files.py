@@ -29,7 +29,7 @@ FAULTS = [
     (CONFIG + "sorces: {}\n", "mainstem.yml:5: sorces: there is no such field\n  → did you mean sources?"),
     (
         CONFIG + "    tables:\n      orders:\n        allow_emty: true\n",
-        "mainstem.yml:7: sources.shop.tables.orders.allow_emty: there is no such field\n  → did you mean allow",
+        "mainstem.yml:7: sources.shop.tables.orders.allow_emty: there is no such field\n  → did you",
     ),
     (
         CONFIG + "    proof: most\n",

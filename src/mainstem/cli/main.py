@@ -101,7 +101,7 @@ def _outermost(error: Exception) -> int:
         )
         return 2
     if os.environ.get("MAINSTEM_DEBUG"):
-        traceback.print_exc()
+        sys.stderr.write(console.clean(traceback.format_exc()))
     console.plain_error(
         f"crash: {type(error).__name__}: this is a defect of Mainstem, not of your project",
         "set MAINSTEM_DEBUG=1 to see where, and report it; the last release is untouched",

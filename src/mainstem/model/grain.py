@@ -23,7 +23,7 @@ def _rows(query: exp.Expr, outer: Mapping[str, frozenset[str]], model_of: ModelO
     ctes = dict(outer)
     with_ = query.args.get("with_") or query.args.get("with")
     for cte in with_.expressions if with_ is not None else ():
-        recursive = bool(with_.args.get("recursive"))
+        recursive = with_ is not None and with_.args.get("recursive")
         ctes[cte.alias.casefold()] = _NONE if recursive else _rows(cte.this, ctes, model_of)
     if isinstance(query, exp.Subquery):
         return _rows(query.this, ctes, model_of)

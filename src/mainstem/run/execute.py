@@ -88,8 +88,10 @@ def _concluded(parts: Parts, board: Board, receipt: Receipt) -> tuple[Release | 
 
 
 def _broken_off(receipt: Receipt, board: Board, error: BaseException, parts: Parts) -> None:
-    """The receipt of a run that was interrupted, or that a defect of ours ended."""
+    """The receipt of a run that was interrupted, lost its lake, or that a defect of ours ended."""
     message = "interrupted" if isinstance(error, KeyboardInterrupt) else "a defect of Mainstem ended the run"
+    if isinstance(error, MainstemError):
+        message = parts.redact(str(error))
     release = parts.lake.current_release()
     receipt.finished = datetime.now(UTC)
     receipt.status = "published" if release and release.run == receipt.run else "failed"

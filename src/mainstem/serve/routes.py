@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import duckdb
@@ -15,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from mainstem.errors import EngineFailed, UsageError
+from mainstem.errors import EngineFailed, MainstemError, UsageError
 from mainstem.serve import assets, console, cubequery, documents
 from mainstem.serve.config import ServerConfig
 from mainstem.serve.cube import compile_cube
@@ -63,11 +64,19 @@ class Routes:
 
     @asynccontextmanager
     async def lifespan(self, _app: object) -> AsyncIterator[None]:
-        """Close the served file when the server stops."""
+        """Pack the cubes while the browser starts; close the served file when the server stops."""
+        threading.Thread(target=self.warm, name="mainstem-warm", daemon=True).start()
         try:
             yield
         finally:
             self.serving.close()
+
+    def warm(self) -> None:
+        """Make ready what the first reader asks for; what goes wrong here, he will be told."""
+        with suppress(MainstemError, duckdb.Error), self.serving.release() as served:
+            for name, cube in served.cubes.items():
+                if cube["where"] == "browser":
+                    served.body(name)
 
     # the page
 
