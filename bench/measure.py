@@ -59,7 +59,7 @@ class Result:
     failure: str = ""
 
     def median(self, of: str) -> float:
-        return statistics.median(getattr(sample, of) for sample in self.samples)
+        return float(statistics.median(getattr(sample, of) for sample in self.samples))
 
 
 def cpu_of(pid: int) -> float:

@@ -16,8 +16,8 @@ from pathlib import Path
 from bench import measure
 from bench.contestants import MAINSTEM, drafted
 from bench.measure import Contestant, Result, Sample
-from bench.tpch import MariaDB
 from bench.venv import ROOT, peer_python
+from servers.mariadb import MariaDB
 
 SAMPLE = ROOT / "tests" / "data" / "samples" / "classicmodels.mysql.sql"
 _PATIENCE = 120.0

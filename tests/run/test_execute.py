@@ -154,6 +154,23 @@ def test_selection_publishes_the_rest_as_it_was(tiny: Path) -> None:
     assert names == {"raw.customers"}
 
 
+def test_a_fact_whose_inputs_moved_on_without_it_does_not_claim_to_equal_them(tiny: Path) -> None:
+    run(tiny)
+    execute_sql(tiny / "shop.db", NEW_LINE)
+    ran = run(tiny, select=["raw.order_lines"])
+    assert ran.outcome.release is not None
+    proven = "8 rows and 20,772.84 equal the source"
+    assert ran.outcome.release.proof["headlines"] == {"fact_lines": f"{proven}, as of an earlier load"}
+    ran = run(tiny)
+    assert ran.outcome.release is not None
+    assert ran.outcome.release.proof["headlines"] == {"fact_lines": "9 rows and 20,792.84 equal the source"}
+    # A selection that leaves the fact's inputs as they are takes nothing from its proof.
+    execute_sql(tiny / "shop.db", "create table notes (a integer primary key); insert into notes values (1)")
+    ran = run(tiny, select=["raw.notes"])
+    assert ran.outcome.release is not None
+    assert ran.outcome.release.proof["headlines"] == {"fact_lines": "9 rows and 20,792.84 equal the source"}
+
+
 def test_a_selected_model_without_its_inputs_says_what_to_select(tiny: Path) -> None:
     ran = run(tiny, select=["fact_lines"])
     (error,) = ran.outcome.errors

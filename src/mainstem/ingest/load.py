@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, replace
 
 from mainstem.contract import reconcile
 from mainstem.contract.reconcile import Fingerprint, Side
 from mainstem.engine.port import Engine
-from mainstem.errors import ProofFailed, Where
+from mainstem.errors import MainstemError, ProofFailed, Where
 from mainstem.ingest.lakeside import lake_fingerprint
 from mainstem.ingest.pipeline import Prefetched
 from mainstem.ingest.state import COLUMNS, FINGERPRINT, encode_columns, fingerprint_text, summary
+from mainstem.ingest.witness import Witness
 from mainstem.lake import Lake, Staged, TableVersion
 from mainstem.project.config import ProofLevel
 from mainstem.schema import RAW, Table, TableName
@@ -51,20 +53,32 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A load whose files are written but neither proven nor committed."""
+    """A load whose files are written but neither proven nor committed. `expected` is the fingerprint of
+    the snapshot itself; without it `asked` is the witness's."""
 
     load: Load
     staged: Staged
     expected: Fingerprint | None
     started: float
+    asked: Future[Fingerprint] | None = None
 
 
 class Loader:
-    """Loads tables from one snapshot of one source. `begin` and `explain` use the snapshot's connection
-    and belong to one thread; `finish` may run in another one."""
+    """Loads tables from one snapshot of one source. `begin` and `settle` use the snapshot's connection
+    and belong to one thread; `finish` may run in another one. With a witness, tables that have to be read
+    anyway are fingerprinted while they are read."""
 
-    def __init__(self, source: Source, snapshot: Snapshot, lake: Lake, engine: Engine, run: str) -> None:
+    def __init__(
+        self,
+        source: Source,
+        snapshot: Snapshot,
+        lake: Lake,
+        engine: Engine,
+        run: str,
+        witness: Witness | None = None,
+    ) -> None:
         self._dialect = source.dialect
+        self._witness = witness
         self._snapshot = snapshot
         self._lake = lake
         self._engine = engine
@@ -74,7 +88,8 @@ class Loader:
         """Read one table into files, unless the source's own fingerprint says that nothing changed."""
         started = time.monotonic()
         side = Side(self._dialect, self._snapshot.select)
-        expected = self._expected(side, load)
+        asked = self._asked(load)
+        expected = None if asked else self._expected(side, load)
         self._refuse_empty(load, expected.rows if expected else -1)
         if expected is not None and self._unchanged(load, expected):
             assert load.head is not None
@@ -86,30 +101,40 @@ class Loader:
             staged = self._lake.stage(load.name, load.table.columns, batches, on_rows)
         if load.level is ProofLevel.COUNT:
             expected = Fingerprint(reconcile.row_count(side, load.table), (), 0)
-        return Pending(load, staged, expected, started)
+        return Pending(load, staged, expected, started, asked)
 
     def finish(self, pending: Pending) -> Loaded | Fingerprint:
         """Prove the files and commit them. Where the proof fails, the lake's fingerprint is returned and
-        nothing is committed: `explain` then says what differs."""
-        load, staged, expected = pending.load, pending.staged, pending.expected
+        nothing is committed: `settle` then says what differs."""
+        load, staged = pending.load, pending.staged
         self._refuse_empty(load, staged.rows)
-        remembered = ""
         if load.level is ProofLevel.FULL:
-            assert expected is not None
             found = self._found(pending)
-            if found != expected:
-                return found
-            remembered = fingerprint_text(self._dialect.hash.value, expected)
-        elif expected is not None and expected.rows != staged.rows:
+            return self._commit(pending, found) if found == _told(pending) else found
+        if pending.expected is not None and pending.expected.rows != staged.rows:
             return Fingerprint(staged.rows, (), 0)
+        return self._commit(pending, None)
+
+    def settle(self, pending: Pending, found: Fingerprint) -> Loaded:
+        """After a failed proof: ask the read's own snapshot, if a witness was asked before. If the source
+        still differs, narrow it down to columns and keys, throw the files away and raise ProofFailed."""
+        if pending.asked is not None:
+            expected = self._expected(Side(self._dialect, self._snapshot.select), pending.load)
+            if found == expected:
+                return self._commit(pending, found)
+            pending = replace(pending, expected=expected)
+        raise self._difference(pending, found)
+
+    def _commit(self, pending: Pending, proven: Fingerprint | None) -> Loaded:
+        load = pending.load
+        remembered = fingerprint_text(self._dialect.hash.value, proven) if proven else ""
         keys = summary(load.source, load.table.columns, self._snapshot.position, load.level.value, remembered)
-        version = self._lake.commit(staged, run=self._run, summary=keys)
+        version = self._lake.commit(pending.staged, run=self._run, summary=keys)
         seconds = time.monotonic() - pending.started
-        checksum = str(expected.checksum) if expected and remembered else ""
+        checksum = str(proven.checksum) if proven else ""
         return Loaded(version, True, load.level, _text(load.level, version.rows), checksum, seconds)
 
-    def explain(self, pending: Pending, found: Fingerprint) -> ProofFailed:
-        """Narrow a difference down to columns and keys; the staged files are thrown away."""
+    def _difference(self, pending: Pending, found: Fingerprint) -> ProofFailed:
         load = pending.load
         assert pending.expected is not None
         try:
@@ -129,6 +154,13 @@ class Loader:
             where=Where(table=str(load.name)),
             hint="nothing was published; run again, and report it if it happens twice",
         )
+
+    def _asked(self, load: Load) -> Future[Fingerprint] | None:
+        """The witness's answer, for a table that no comparison can spare reading."""
+        compared = load.head is not None and not load.full_refresh
+        if self._witness is None or compared or load.level is not ProofLevel.FULL:
+            return None
+        return self._witness.ask(load.table)
 
     def _expected(self, side: Side, load: Load) -> Fingerprint | None:
         if load.level is not ProofLevel.FULL:
@@ -161,8 +193,18 @@ class Loader:
             raise ProofFailed(
                 f"the source has no rows where the current release has {load.rows_before:,}",
                 where=Where(table=str(load.name)),
-                hint=f"if that is right: {load.table.name}: {{allow_empty: true}} under tables in mainstem.yml",
+                hint=f"if that is right: {load.table.name}: {{allow_empty: true}} among the source's tables",
             )
+
+
+def _told(pending: Pending) -> Fingerprint | None:
+    """What the source said; None if the witness could not answer."""
+    if pending.asked is None:
+        return pending.expected
+    try:
+        return pending.asked.result()
+    except (MainstemError, CancelledError):
+        return None
 
 
 def _text(level: ProofLevel, rows: int) -> str:

@@ -6,13 +6,16 @@ import json
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 
 from mainstem.contract.reconcile import Fingerprint
 from mainstem.errors import MainstemError, SourceRefused, SourceUnavailable
 from mainstem.events import Emit, StepFinished, StepProgress, StepStarted
 from mainstem.ingest.load import Load, Loaded, Loader, Pending
 from mainstem.ingest.state import POSITION
+from mainstem.ingest.witness import WORTH_ROWS, Witness
 from mainstem.plan import IngestStep
+from mainstem.project.config import ProofLevel
 from mainstem.run.board import Board, failed_table
 from mainstem.run.parts import Parts, RunOptions
 from mainstem.run.receipt import TableEntry
@@ -31,9 +34,10 @@ def ingest_source(source: str, parts: Parts, options: RunOptions, board: Board, 
     try:
         with (
             parts.sources[source].snapshot() as snapshot,
+            _witness(steps, parts, options) as witness,
             ThreadPoolExecutor(1, thread_name_prefix="mainstem-proof") as prover,
         ):
-            loader = Loader(parts.sources[source], snapshot, parts.lake, engine, run)
+            loader = Loader(parts.sources[source], snapshot, parts.lake, engine, run, witness)
             reporter = _Reporter(parts, board, emit, loader)
             while remaining and not board.stopped:
                 current = remaining.popleft()
@@ -51,6 +55,17 @@ def ingest_source(source: str, parts: Parts, options: RunOptions, board: Board, 
         _fail_all([current, *remaining], error, parts, board, emit)
     finally:
         engine.close()
+
+
+def _witness(
+    steps: list[IngestStep], parts: Parts, options: RunOptions
+) -> AbstractContextManager[Witness | None]:
+    """A witness, if a table of some size has to be read whatever its fingerprint is."""
+    sure = ("new", "changed", "rebuild")
+    worth = any(step.rows >= WORTH_ROWS and step.action in sure for step in steps)
+    if not worth or options.proof in (ProofLevel.OFF, ProofLevel.COUNT):
+        return nullcontext()
+    return Witness(parts.sources[steps[0].source])
 
 
 def _fail_all(steps: list[IngestStep], error: MainstemError, parts: Parts, board: Board, emit: Emit) -> None:
@@ -108,7 +123,7 @@ class _Reporter:
         try:
             result = future.result()
             if isinstance(result, Fingerprint):
-                raise self._loader.explain(pending, result)
+                result = self._loader.settle(pending, result)
         except MainstemError as error:
             self._parts.lake.discard(pending.staged)
             self._failed(step, error, time.monotonic() - pending.started)
