@@ -36,6 +36,9 @@ _PLANNED = frozenset(
     ]
 )
 _LABEL = 1.5
+_SELDOM = 0.2  # share of rows without a date from which it is not the one people mean
+_BARS = 40  # values up to which a split can be read
+_MANY = 1_000_000  # rows, above which the days of three attributes make a cube too large for the browser
 _PLACES = ("country", "nation", "region", "territory", "state", "province", "city")
 _KINDS = (
     "category",
@@ -57,10 +60,11 @@ def board_file(star: Star, fact: Fact, graph: Graph) -> DraftedFile:
     measures = _measures(fact)
     main = _main(fact, measures)
     splits = _splits(star, fact, graph)
-    date = _date(fact)
+    date = _date(fact, graph)
     dimensions: dict[str, Any] = {name: spec for name, spec, _ in splits}
     if date:
-        dimensions["date"] = header.flow(column=f"{date.name}_date", grain="day")
+        grain = "month" if graph[fact.table].table.rows > _MANY else "day"
+        dimensions["date"] = header.flow(column=f"{date.name}_date", grain=grain)
     title = words.title(fact.name.removeprefix("fact_"))
     rows: list[Any] = [[header.flow(kpi=name) for name in list(measures)[:4]]]
     bars = [{"bar": header.flow(by=name, measure=main)} for name, _, _ in splits[:2]]
@@ -86,8 +90,16 @@ def _measures(fact: Fact) -> dict[str, Any]:
     shown: dict[str, Any] = {m.name: header.flow(sum=m.name, format=_format(m)) for m in adding[:4]}
     count = fact.name.removeprefix("fact_")
     shown[count if count not in shown else f"{count}_count"] = header.flow(count="*", format=",")
+    weighted = {m.product_of[1]: m for m in fact.measures if m.product_of}
     for m in fact.measures:
-        if m.additive is not Additivity.FULL and len(shown) < 6:
+        if m.additive is Additivity.FULL or len(shown) >= 6:
+            continue
+        amount = weighted.get(m.name)
+        pair = [amount.name, amount.product_of[0]] if amount else []
+        if pair and set(pair) <= set(shown):
+            # A price averages over what was sold, not over the rows.
+            shown[f"average_{m.name}"] = header.flow(ratio=header.flow_list(pair), format=_format(m))
+        else:
             shown[f"average_{m.name}"] = header.flow(average=m.name, format=_format(m))
     return shown
 
@@ -107,10 +119,17 @@ def _main(fact: Fact, measures: dict[str, Any]) -> str:
     return next(iter(measures))
 
 
-def _date(fact: Fact) -> DateRole | None:
-    """The date people mean: when it happened, not when it should have or was done with."""
+def _date(fact: Fact, graph: Graph) -> DateRole | None:
+    """The date people mean: when it happened, not when it should have or was done with; one that the rows
+    have, where the data says so."""
     usable = [role for role in fact.dates if not role.later and not set(role.name.split("_")) & _PLANNED]
-    return next(iter((*usable, *fact.dates)), None)
+
+    def known(role: DateRole) -> bool:
+        owner = role.path[-1].target if role.path else fact.table
+        figures = graph.profile.column(owner, role.column)
+        return figures is None or figures.nulls <= _SELDOM
+
+    return next(iter((*filter(known, usable), *usable, *fact.dates)), None)
 
 
 def _splits(star: Star, fact: Fact, graph: Graph) -> list[tuple[str, Any, float]]:
@@ -179,6 +198,26 @@ def _score(graph: Graph, dimension: Dimension, attribute: SourceColumn, link: Li
     if said[-1] in ("description", "address", "comment", "comments", "notes", "url", "phone", "text"):
         return 0.0
     tail = said[-2:] if said[-1] == "name" else said[-1:]
+    score = _by_name(tail)
+    figures = graph.profile.column(owner.name, attribute.column)
+    if figures is not None and figures.distinct >= 0:
+        if figures.distinct < 2:
+            return 0.0  # one group is no split
+        if not score and use in (Use.TEXT, Use.FLAG) and figures.distinct <= _BARS // 2:
+            score = _LABEL + 0.5
+    if not score and use is Use.LABEL and not attribute.path:
+        score = _LABEL
+    if figures is not None and figures.distinct > _BARS and score > _LABEL:
+        score = max(_LABEL + 0.1, score - 3.0)
+    if score and len(link.path) > 2:
+        score -= 0.5
+    if score and attribute.path and set(tail) & set(_PLACES) and not is_geo(owner):
+        score -= 2.0  # the supplier's country says less than the customer's
+    return score - (1.0 if attribute.path and len(attribute.path) > 2 and "country" not in tail else 0.0)
+
+
+def _by_name(tail: list[str]) -> float:
+    """What the words of an attribute promise: a place, a kind of thing."""
     score = 0.0
     for place, worth in zip(_PLACES, (6, 6, 4.5, 4, 3, 3, 1), strict=True):
         if place in tail:
@@ -186,10 +225,4 @@ def _score(graph: Graph, dimension: Dimension, attribute: SourceColumn, link: Li
     for kind in _KINDS:
         if kind in words.meanings(tail):
             score = max(score, 5.5 if kind in ("category", "line", "genre", "brand", "segment") else 4.0)
-    if not score and use is Use.LABEL and not attribute.path:
-        score = _LABEL
-    if score and len(link.path) > 2:
-        score -= 0.5
-    if score and attribute.path and set(tail) & set(_PLACES) and not is_geo(owner):
-        score -= 2.0  # the supplier's country says less than the customer's
-    return score - (1.0 if attribute.path and len(attribute.path) > 2 and "country" not in tail else 0.0)
+    return score

@@ -73,7 +73,9 @@ def export_page(
     lake = wiring.open_lake(project)
     names = [one.spec.dashboard for one in project.dashboards]
     if not dashboard and len(names) != 1:
-        raise UsageError("which dashboard?", hint=f"mainstem export page NAME: {', '.join(names) or 'none yet'}")
+        raise UsageError(
+            "which dashboard?", hint=f"mainstem export page NAME: {', '.join(names) or 'none yet'}"
+        )
     name = dashboard or names[0]
     page = export(project.state, wiring.current_release(lake), name)
     path = to or Path(f"{name}.html")
