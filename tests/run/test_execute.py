@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -379,18 +378,10 @@ def test_a_second_run_waits_if_it_is_told_to(tiny: Path) -> None:
 
 
 def test_ctrl_c_ends_a_run_and_nothing_is_published(shop: Path) -> None:
-    running = subprocess.Popen(
-        [sys.executable, "-m", "mainstem", "run"],
-        cwd=shop, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert running.stderr is not None
-    first = running.stderr.readline()
-    assert first.startswith("✓ raw."), first
-    running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=60)
-    assert running.returncode == 130
-    assert err.splitlines()[-1] == "interrupted"
-    assert "Traceback" not in err + out
+    ended = mainstem("run", cwd=shop, env={"MAINSTEM_CRASH_AT": "commit.after_swap:3@SIGINT"})
+    assert ended.returncode == 130
+    assert ended.stderr.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in ended.stderr + ended.stdout
     project = load_project(shop)
     assert open_lake(project).current_release() is None
     value = receipt.read_one(project.state, "latest")

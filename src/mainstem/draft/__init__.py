@@ -9,8 +9,8 @@ from mainstem.draft.dims import plan
 from mainstem.draft.explain import explain
 from mainstem.draft.facts import find
 from mainstem.draft.graph import build
-from mainstem.draft.lint import SQLFLUFF
 from mainstem.draft.links import with_links
+from mainstem.draft.lint import SQLFLUFF
 from mainstem.draft.patch import Proposed, propose
 from mainstem.draft.profile import ColumnProfile, Profile
 from mainstem.draft.render import render

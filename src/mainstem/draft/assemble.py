@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from mainstem.draft import dims, fact_columns, naming, words
 from mainstem.draft.columns import LEFT_OUT, Use
+from mainstem.draft.fact_columns import note
 from mainstem.draft.facts import Found
 from mainstem.draft.graph import Node
 from mainstem.draft.junk import junk_of
@@ -61,9 +62,7 @@ def _dimension(found: Found, plan: dims.Plan, base: str, entity: str, name: str)
     paths = plan.folds[base]
     folded = {path[0].columns: path for path in paths if len(path) == 1}
     taken = naming.Names([f"{entity}_key"])
-    attributes = [
-        SourceColumn(taken.take(naming.column(node, c)), c, (), fact_columns.note(node, c)) for c in node.key
-    ]
+    attributes = [SourceColumn(taken.take(naming.column(node, c)), c, (), note(node, c)) for c in node.key]
     for column in node.table.columns:
         if column.name in node.key or node.uses[column.name] in LEFT_OUT:
             continue
@@ -78,7 +77,7 @@ def _dimension(found: Found, plan: dims.Plan, base: str, entity: str, name: str)
                 taken.take(naming.column(node, column.name)),
                 column.name,
                 (),
-                fact_columns.note(node, column.name),
+                note(node, column.name),
             )
         )
     for hop in node.own:
@@ -160,7 +159,7 @@ def _folded_columns(
                 taken.take(first, full, f"{prefix}_{bare}"),
                 column.name,
                 path,
-                fact_columns.note(node, column.name),
+                note(node, column.name),
             )
         )
     return result
@@ -174,7 +173,8 @@ def fold_prefix(found: Found, path: Path, twice: bool = False) -> str:
     said = naming.role(last, found.graph[last.table], found.graph[last.target])
     prefix = said or own
     if said and not works_here(found, last):
-        prefix = said if said.endswith(own) else f"{said}_{own}"
+        same = said.partition("_")[0] == own.partition("_")[0]
+        prefix = own if same else said if said.endswith(own) else f"{said}_{own}"
     if twice and len(path) > 1:
         before = naming.role(path[0], found.graph[path[0].table], found.graph[path[0].target])
         head = before or naming.entity(found.graph[path[0].target])
@@ -208,7 +208,7 @@ def _fact(
         d.column: f"{d.name}_{'at' if d.has_time else 'date'}" for d in dates if not d.path and not d.text
     }
     names_of |= {c: taken.take(naming.column(node, c)) for c in node.key if c not in names_of}
-    key = tuple(SourceColumn(names_of[c], c, (), fact_columns.note(node, c)) for c in node.key)
+    key = tuple(SourceColumn(names_of[c], c, (), note(node, c)) for c in node.key)
     units = [node, *(found.graph[path[-1].target] for path in headers)]
     measures = measures_of(found.graph, node, taken, dated=bool(dates), units=units)
     attributes = fact_columns.attributes(found, node, headers, taken)
@@ -305,9 +305,7 @@ def _bridge(
             )
         )
     shown = [c.name for c in node.table.columns if node.uses[c.name] not in LEFT_OUT]
-    attributes = tuple(
-        SourceColumn(taken.take(naming.column(node, c)), c, (), fact_columns.note(node, c)) for c in shown
-    )
+    attributes = tuple(SourceColumn(taken.take(naming.column(node, c)), c, (), note(node, c)) for c in shown)
     name = names.take(f"bridge_{naming.many(naming.entity(node))}", f"bridge_{words.snake(node.said)}")
     why = [
         "Many-to-many: kept as a bridge, with a weight that adds up to 1 for each "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from mainstem.draft import header, lexicon, words
@@ -36,6 +37,7 @@ _PLANNED = frozenset(
     ]
 )
 _LABEL = 1.5
+_OF_PEOPLE = frozenset({"contact", "title", "salutation", "suffix", "occupation", "job"})
 _SELDOM = 0.2  # share of rows without a date from which it is not the one people mean
 _BARS = 40  # values up to which a split can be read
 _MANY = 1_000_000  # rows, above which the days of three attributes make a cube too large for the browser
@@ -90,18 +92,23 @@ def _measures(fact: Fact) -> dict[str, Any]:
     shown: dict[str, Any] = {m.name: header.flow(sum=m.name, format=_format(m)) for m in adding[:4]}
     count = fact.name.removeprefix("fact_")
     shown[count if count not in shown else f"{count}_count"] = header.flow(count="*", format=",")
-    weighted = {m.product_of[1]: m for m in fact.measures if m.product_of}
+    amount = next((m for m in fact.measures if m.product_of), None)
     for m in fact.measures:
-        if m.additive is Additivity.FULL or len(shown) >= 6:
-            continue
-        amount = weighted.get(m.name)
-        pair = [amount.name, amount.product_of[0]] if amount else []
-        if pair and set(pair) <= set(shown):
-            # A price averages over what was sold, not over the rows.
-            shown[f"average_{m.name}"] = header.flow(ratio=header.flow_list(pair), format=_format(m))
-        else:
-            shown[f"average_{m.name}"] = header.flow(average=m.name, format=_format(m))
+        if m.additive is not Additivity.FULL and len(shown) < 6:
+            shown |= _average(m, amount, shown)
     return shown
+
+
+def _average(measure: Measure, amount: Measure | None, shown: Mapping[str, Any]) -> dict[str, Any]:
+    """A price averages over what was sold, not over the rows; a discount that the amount has taken off
+    already is in that price."""
+    quantity, price, *discount = amount.product_of if amount else ("", "")
+    if amount is None or measure.name not in (price, *discount) or not {amount.name, quantity} <= set(shown):
+        return {f"average_{measure.name}": header.flow(average=measure.name, format=_format(measure))}
+    if measure.name in discount:
+        return {}
+    name = f"average_{price}_after_discount" if discount else f"average_{price}"
+    return {name: header.flow(ratio=header.flow_list([amount.name, quantity]), format=_format(measure))}
 
 
 def _rank(measure: Measure) -> tuple[int, str]:
@@ -146,15 +153,7 @@ def _splits(star: Star, fact: Fact, graph: Graph) -> list[tuple[str, Any, float]
                 spec: Any = f"{dimension.name}.{attribute.name}"
                 if times[dimension.name] > 1:
                     spec = header.flow(column=spec, via=link.name)
-                found.append(
-                    (
-                        score,
-                        attribute.name
-                        if times[dimension.name] == 1
-                        else f"{link.role or dimension.entity}_{attribute.name}",
-                        spec,
-                    )
-                )
+                found.append((score, _split_name(graph, link, dimension, attribute, times), spec))
         for item in dimension.gathered:
             found.append((4.5, item.name, f"{dimension.name}.{item.name}"))
     for attribute in fact.attributes:
@@ -170,6 +169,26 @@ def _splits(star: Star, fact: Fact, graph: Graph) -> list[tuple[str, Any, float]
         if len(chosen) < 3 and name not in {c[0] for c in chosen} and not _same_kind(name, chosen):
             chosen.append((name, spec, score))
     return chosen
+
+
+def _split_name(
+    graph: Graph, link: Link, dimension: Dimension, attribute: SourceColumn, times: Mapping[str, int]
+) -> str:
+    """`country`, `departure_city` where the dimension has roles, `shipper` for the shipper's name."""
+    one = times[dimension.name] == 1
+    if _names_it(graph, dimension, attribute):
+        return dimension.entity if one else (link.role or dimension.entity)
+    return attribute.name if one else f"{link.role or dimension.entity}_{attribute.name}"
+
+
+def _names_it(graph: Graph, dimension: Dimension, attribute: SourceColumn) -> bool:
+    """Whether the attribute is what one of the dimension's things is called."""
+    if attribute.path:
+        return False
+    node = graph[dimension.table]
+    said = node.said_of[attribute.column]
+    generic = len(said) == 2 and said[1] == "name" and said[0] in ("company", "full", "display", "legal")
+    return node.uses[attribute.column] is Use.LABEL or generic
 
 
 def _same_kind(name: str, chosen: list[tuple[str, Any, float]]) -> bool:
@@ -199,21 +218,31 @@ def _score(graph: Graph, dimension: Dimension, attribute: SourceColumn, link: Li
         return 0.0
     tail = said[-2:] if said[-1] == "name" else said[-1:]
     score = _by_name(tail)
-    figures = graph.profile.column(owner.name, attribute.column)
-    if figures is not None and figures.distinct >= 0:
-        if figures.distinct < 2:
-            return 0.0  # one group is no split
-        if not score and use in (Use.TEXT, Use.FLAG) and figures.distinct <= _BARS // 2:
-            score = _LABEL + 0.5
-    if not score and use is Use.LABEL and not attribute.path:
-        score = _LABEL
-    if figures is not None and figures.distinct > _BARS and score > _LABEL:
-        score = max(_LABEL + 0.1, score - 3.0)
+    score = _by_values(graph, dimension, attribute, score)
     if score and len(link.path) > 2:
         score -= 0.5
     if score and attribute.path and set(tail) & set(_PLACES) and not is_geo(owner):
         score -= 2.0  # the supplier's country says less than the customer's
     return score - (1.0 if attribute.path and len(attribute.path) > 2 and "country" not in tail else 0.0)
+
+
+def _by_values(graph: Graph, dimension: Dimension, attribute: SourceColumn, score: float) -> float:
+    """What the number of its values says of a split: one is none, few are good, many cannot be read."""
+    owner = graph[attribute.path[-1].target if attribute.path else dimension.table]
+    use, said = owner.uses[attribute.column], set(owner.said_of[attribute.column])
+    named = _names_it(graph, dimension, attribute)
+    figures = graph.profile.column(owner.name, attribute.column)
+    if figures is None or figures.distinct < 0:
+        return score or (_LABEL if named else 0.0)
+    if figures.distinct < 2:
+        return 0.0
+    if figures.distinct > _BARS:
+        return max(_LABEL + 0.1, score - 3.0) if score > _LABEL else score or (_LABEL if named else 0.0)
+    few = figures.distinct <= _BARS // 2
+    person = owner.head in lexicon.PERSON_ROLE or bool(said & _OF_PEOPLE)
+    if not score and few and not person and not attribute.path and (named or use in (Use.TEXT, Use.FLAG)):
+        return _LABEL + (1.0 if named else 0.5)
+    return score or (_LABEL if named else 0.0)
 
 
 def _by_name(tail: list[str]) -> float:

@@ -9,6 +9,7 @@ from mainstem.draft import lexicon
 from mainstem.draft.columns import Use
 from mainstem.draft.derive import adding_up, underivable
 from mainstem.draft.graph import Graph, Node
+from mainstem.draft.profile import ENOUGH
 from mainstem.draft.shapes import Shape, named_after_ends, shape_of
 from mainstem.draft.star import Hop
 
@@ -135,7 +136,8 @@ def _lines(graph: Graph, plain: list[Node], events: frozenset[str]) -> tuple[dic
             header = graph[hop.target]
             if hop.target not in events and not _dateless_header(node, header, hop):
                 continue
-            rank = 3 if _part_of(node, header, hop) else 2 if _hangs_on(node, header, hop) else 0
+            part = _part_of(node, header, hop) and not _one_each(graph, node, hop)
+            rank = 3 if part else 2 if _hangs_on(node, header, hop) else 0
             if rank and (best is None or rank > best[0]):
                 best = (rank, hop)
         if best:
@@ -167,6 +169,12 @@ def _part_of(child: Node, header: Node, hop: Hop) -> bool:
     ):
         return _stem(child, header) or _in_key(child, hop) or _only_header(child, hop)
     return not own_event and (_stem(child, header) or (_in_key(child, hop) and len(child.key) > 1))
+
+
+def _one_each(graph: Graph, child: Node, hop: Hop) -> bool:
+    """Never two rows of one parent, in data that would show it: no lines, whatever the name."""
+    many = graph.profile.seen(child.name) >= ENOUGH and child.head not in lexicon.LINE
+    return many and len(hop.columns) == 1 and graph.profile.unique(child.name, hop.columns[0]) is True
 
 
 def _only_header(child: Node, hop: Hop) -> bool:

@@ -12,7 +12,6 @@ from mainstem.draft.profile import ENOUGH, ColumnProfile, Profile
 from mainstem.draft.star import Hop, Proposal
 from mainstem.schema import Column, Database, Kind, Table
 
-
 _SAYING = frozenset({Use.TEXT, Use.CODE, Use.LABEL, Use.PERSON, Use.FLAG})
 _SHORT = re.compile(r"(?:n?(?:var)?char|character(?: varying)?)(?:\([1-5]\))?$|enum")
 

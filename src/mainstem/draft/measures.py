@@ -58,7 +58,7 @@ def _in_one_unit(graph: Graph, measure: Measure, units: Sequence[Node]) -> Measu
 
 
 def _durations(node: Node, taken: naming.Names) -> tuple[Measure, ...]:
-    """Days from the row's date to a later one of the same row that may not have come yet (rented, returned)."""
+    """Days from the row's date to a later one of the same row (rented, returned) that may not have come."""
     begun = [c for c in node.columns(Use.DATE, Use.START) if _is_day(c) and not _is_late(node, c)]
     ended = [c for c in node.columns(Use.DATE, Use.END) if _is_day(c) and _is_late(node, c)]
     if not begun or not ended:
@@ -105,9 +105,11 @@ def _amount(graph: Graph, node: Node, taken: naming.Names, names: Mapping[str, s
             if fraction
             else "; the discount is not taken off: whether it is a share or a sum is not known"
         )
-    plain = () if fraction else (names[quantity.name], names[price.name])
+    parts_named = [names[quantity.name], names[price.name]]
+    if discount is not None and fraction:
+        parts_named.append(names[discount.name])
     told = told[:1].upper() + told[1:] + "."
-    return Measure(name, "", Additivity.FULL, told, " * ".join(multiplied), True, True, plain)
+    return Measure(name, "", Additivity.FULL, told, " * ".join(multiplied), True, True, tuple(parts_named))
 
 
 def _decimal(column: Column, digits: int) -> str:

@@ -26,11 +26,12 @@ def link_reasons(graph: Graph, table: str) -> list[str]:
 def _sampled(found: Found, star: Star) -> Iterator[str]:
     profile = found.graph.profile
     for table in sorted(profile.sampled):
-        yield f"{table}: looked at its first {profile.seen(table):,} rows."
+        seen = profile.seen(table) - 1
+        yield f"{table} is larger than what was looked at: decided by its first {seen:,} rows."
 
 
 def _asked(found: Found, star: Star) -> Iterator[str]:
-    for proposal in star.proposals:
+    for proposal in found.graph.proposals:
         if not proposal.accepted:
             hop = proposal.hop
             yield (
@@ -45,13 +46,13 @@ def _split_groups(found: Found, star: Star) -> Iterator[str]:
             continue
         if figures.blanks > 0:
             yield (
-                f"{table}.{column}: {figures.blanks} of {figures.distinct} values differ from another only by "
-                "blanks at their ends; the draft trims them in dimensions."
+                f"{table}.{column}: {figures.blanks} of {figures.distinct} values differ from another only "
+                "by blanks at their ends; the draft trims them in dimensions."
             )
         if figures.cases > 0:
             yield (
-                f"{table}.{column}: {figures.cases} of {figures.distinct} values differ from another only by "
-                "upper and lower case; lower() would join them."
+                f"{table}.{column}: {figures.cases} of {figures.distinct} values differ from another only "
+                "by upper and lower case; lower() would join them."
             )
 
 

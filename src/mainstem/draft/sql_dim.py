@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mainstem.draft import header, words
+from mainstem.draft.columns import Use
 from mainstem.draft.graph import Graph
 from mainstem.draft.joins import Joins, key_text
 from mainstem.draft.sql_fact import MISSING, junk_key, named, select
@@ -22,6 +23,7 @@ from mainstem.draft.star import (
 from mainstem.schema import Column, Kind
 
 UNKNOWN = "'Unknown'"
+_SHARES = frozenset({"percent", "percentage", "pct", "share", "weight", "ratio", "proportion"})
 
 
 def dimension_file(star: Star, dimension: Dimension, graph: Graph) -> DraftedFile:
@@ -138,14 +140,20 @@ def text_findings(graph: Graph, dimension: Dimension) -> list[str]:
         if figures is None:
             continue
         if _split_by_blanks(graph, dimension, attribute):
-            one = figures.blanks == 1
-            told.append(f"{attribute.name}: {figures.blanks} value{' differs' if one else 's differ'} from "
-                        "another only by blanks; they are trimmed, so that one thing is one group.")  # fmt: skip
+            told.append(
+                f"{attribute.name}: {_differing(figures.blanks)} by blanks at the ends; they are trimmed, so "
+                "that one thing is one group."
+            )
         if figures.cases > 0:
-            one = figures.cases == 1
-            told.append(f"{attribute.name}: {figures.cases} value{' differs' if one else 's differ'} from "
-                        "another only by upper and lower case; left so: lower() would join them.")  # fmt: skip
+            told.append(
+                f"{attribute.name}: {_differing(figures.cases)} by upper and lower case; left so: lower() "
+                "would join them."
+            )
     return told
+
+
+def _differing(number: int) -> str:
+    return f"{number} value{' differs' if number == 1 else 's differ'} from another only"
 
 
 def junk_file(star: Star, fact: Fact, junk: Junk, graph: Graph) -> DraftedFile:
@@ -309,7 +317,7 @@ def bridge_file(star: Star, bridge: Bridge, graph: Graph) -> DraftedFile:
     if bridge.links:
         host = bridge.links[0].path[0]
     over = ", ".join(joins.column((), c) for c in host.columns)
-    columns.append(("weight", f"1.0 / count(*) over (partition by {over})"))
+    columns.append(("weight", _weight(joins, graph, bridge, over)))
     key = graph[bridge.table].key
     names = {c.column: c.name for c in bridge.attributes}
     described: dict[str, Any] = {
@@ -321,6 +329,9 @@ def bridge_file(star: Star, bridge: Bridge, graph: Graph) -> DraftedFile:
     }
     described |= {c.name: c.description or f"{words.title(c.name)}." for c in bridge.attributes}
     described["weight"] = "Share of the first end: adds up to 1."
+    why = list(bridge.why)
+    share = _share(graph, bridge)
+    why += [f"The weight is {share}, brought to a sum of 1; equal shares where it is empty."] if share else []
     document = {
         "kind": "bridge",
         "description": f"{words.title(bridge.name.removeprefix('bridge_'))}, one row each.",
@@ -329,9 +340,29 @@ def bridge_file(star: Star, bridge: Bridge, graph: Graph) -> DraftedFile:
             [names[c] for c in key if c in names] if all(c in names for c in key) else []
         ),
         "columns": described,
-        "why": list(bridge.why),
+        "why": why,
     }
     return DraftedFile(f"models/{bridge.name}.sql", header.comment(document) + select(joins, columns))
+
+
+def _share(graph: Graph, bridge: Bridge) -> str:
+    """The association's own share (`ownership_percent`), if it has one."""
+    node = graph[bridge.table]
+    return next(
+        (c.name for c in node.columns(Use.PRICE, Use.ADDITIVE) if _SHARES & set(node.said_of[c.name])), ""
+    )
+
+
+def _weight(joins: Joins, graph: Graph, bridge: Bridge, over: str) -> str:
+    equal = f"1.0 / count(*) over (partition by {over})"
+    share = _share(graph, bridge)
+    if not share:
+        return equal
+    given = f"coalesce({joins.column((), share)}, 0)"
+    return (
+        f"coalesce(\n            {given}\n            / nullif(sum({given}) over (partition by {over}), 0),\n"
+        f"            {equal}\n        )"
+    )
 
 
 __all__ = ["bridge_file", "dates_file", "dimension_file", "junk_file"]

@@ -42,12 +42,15 @@ def named(sql: str, name: str) -> str:
     if sql.rpartition(".")[2] == quoted and "(" not in sql:
         return sql
     line = f"{sql} as {quoted}"
-    tail = f", {MISSING})"
-    if len(line) <= _WIDTH or "\n" in sql or not (sql.startswith("coalesce(") and sql.endswith(tail)):
+    if len(line) > _WIDTH and sql.startswith("date_diff('day', cast("):
+        days = sql.removeprefix("date_diff(").removesuffix(")").replace(", cast(", ",\n            cast(")
+        return f"date_diff(\n            {days}\n        ) as {quoted}"
+    value, _, member = sql.removesuffix(")").rpartition(", ")
+    plain = sql.startswith("coalesce(") and member in (MISSING, NOT_YET)
+    if len(line) <= _WIDTH or "\n" in sql or not plain:
         return line
-    inner = sql.removeprefix("coalesce(").removesuffix(tail)
-    inner = inner.replace(" || '|' || ", "\n            || '|' || ")
-    return f"coalesce(\n            {inner},\n            {MISSING}\n        ) as {quoted}"
+    inner = value.removeprefix("coalesce(").replace(" || '|' || ", "\n            || '|' || ")
+    return f"coalesce(\n            {inner},\n            {member}\n        ) as {quoted}"
 
 
 def _keys(star: Star, fact: Fact, joins: Joins) -> list[tuple[str, str]]:

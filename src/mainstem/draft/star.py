@@ -41,8 +41,8 @@ class SourceColumn:
 @dataclass(frozen=True, slots=True)
 class Measure:
     """A number of a fact. `column` is empty when `expression` derives it: SQL over the grain table, whose
-    columns stand in braces (`{quantity} * {price}`). `product_of` names the measures quantity and price of
-    a derived amount, if it is their plain product: it then weighs the price."""
+    columns stand in braces (`{quantity} * {price}`). `product_of` names the measures that a derived
+    amount multiplies: quantity, price, and the discount if that is taken off."""
 
     name: str
     column: str
@@ -108,7 +108,7 @@ class Dimension:
 
 @dataclass(frozen=True, slots=True)
 class Junk:
-    """A junk dimension: the flags of one fact, one row a combination. Columns are those of the fact's rows."""
+    """A junk dimension: the flags of one fact, one row a combination that occurs."""
 
     name: str
     entity: str
