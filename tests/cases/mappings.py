@@ -12,8 +12,8 @@ from mainstem.source.postgres.session import SETTINGS
 
 PAGE = Path(__file__).parents[2] / "docs" / "sources.md"
 _EXTRAS = re.compile(
-    r" (character set|collate) \w+| ?/\*.*?\*/| (not )?null\b| default .*| (generated always )?as \(.*| invisible"
-    r"| zerofill",
+    r" (character set|collate) \w+| ?/\*.*?\*/| (not )?null\b| default .*| (generated always )?as \(.*"
+    r"| invisible| zerofill",
     re.IGNORECASE,
 )
 _INTEGERS = re.compile(r"^(tinyint|smallint|mediumint|int|bigint|float|double|year)\([\d,]+\)")

@@ -151,6 +151,15 @@ def test_diff_of_an_untouched_project_is_empty(cli: Cli, project: Path) -> None:
     assert "nothing to propose" in err
 
 
+def test_rows_that_come_and_go_are_no_change_of_the_draft(cli: Cli, project: Path, tmp_path: Path) -> None:
+    execute(
+        tmp_path / "source.db",
+        "insert into clients values (4, 'Di', 'Spain  '), (5, 'Ed', 'Peru');"
+        "insert into sales values (4, 4, '2024-03-02', 5.50), (5, 77, '2024-03-03', 1);",
+    )
+    assert cli("-C", str(project), "draft", "--diff")[1] == ""
+
+
 def test_diff_never_undoes_an_edit(cli: Cli, project: Path) -> None:
     model = project / "models" / "fact_sales.sql"
     model.write_text(model.read_text().replace("Sales, one row each.", "What we sold."))

@@ -19,6 +19,14 @@ SOURCES = {
     "classicmodels": lambda: from_benchmark(schema("classicmodels")),
     "shop": lambda: database(SHOP, "mysql"),
     "flags": lambda: database(FLAGS),
+    "shares": lambda: database(
+        """
+        accounts: id, iban
+        owners: id, owner_name
+        account_owners: account_id -> accounts, owner_id -> owners, percent num, key (account_id, owner_id)
+        postings: id, account_id -> accounts, posted date, amount num
+        """
+    ),
     "bridge": lambda: database(
         """
         films: film_id, title

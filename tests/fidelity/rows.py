@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 from way import Arrived, micros
 
@@ -30,7 +30,10 @@ _NULLS = 0.08
 _FIRST, _LAST = date(1, 1, 1).toordinal(), date(9999, 12, 31).toordinal()
 _POOL = 3_000
 # Letters of one to four bytes, and what quoting, escaping, joining and padding stumble over.
-LETTERS = "aZ0 \t\n\r\\'\"`,;|~%_.-?\x01\x1e\x1f\x7f\u00a0éßŁЖ漢字\u0301\u200d\u2028\ufeff\ufffd\U0001f600\U0010ffff"
+LETTERS = (
+    "aZ0 \t\n\r\\'\"`,;|~%_.-?\x01\x1e\x1f\x7f\u00a0éßŁЖ漢字"
+    "\u0301\u200d\u2028\ufeff\ufffd\U0001f600\U0010ffff"
+)
 LATIN1 = "aZ0 \t\n\\'\",;?éßÿ\u00a0€Œž"
 Draw = Callable[[Random], str]
 
@@ -185,7 +188,7 @@ def _escaped(cell: str) -> str:
     return cell.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
-def answer(columns: tuple[Drawn, ...], lines: bytes, null: str) -> list[pa.Array]:
+def answer(columns: tuple[Drawn, ...], lines: bytes, null: str) -> list[pa.Array[Any]]:
     """The client's lines, in the order of `k`, as one comparable array a column."""
     names = [str(number) for number in range(len(columns))]
     table = pyarrow.csv.read_csv(
@@ -202,12 +205,12 @@ def answer(columns: tuple[Drawn, ...], lines: bytes, null: str) -> list[pa.Array
     ]
 
 
-def _typed(column: Drawn, texts: pa.Array) -> pa.Array:
+def _typed(column: Drawn, texts: pa.Array[Any]) -> pa.Array[Any]:
     target = arrow_type(Type.parse(column.lake))
     if column.lake in ("string", "binary"):
         raw = [None if cell is None else bytes.fromhex(cell) for cell in texts.to_pylist()]
         return pa.array(raw, pa.binary()).cast(target)
-    if ":" in (texts.drop_null()[0].as_py() if len(texts.drop_null()) else "") and column.lake == "long":
+    if column.native.startswith("time") and column.lake == "long":
         return pa.array([None if cell is None else micros(cell) for cell in texts.to_pylist()], target)
     if column.lake == "boolean":
         return texts.cast(pa.int8()).cast(target)
@@ -216,14 +219,14 @@ def _typed(column: Drawn, texts: pa.Array) -> pa.Array:
     return texts.cast(target)
 
 
-def comparable(values: pa.Array) -> pa.Array:
+def comparable(values: pa.Array[Any]) -> pa.Array[Any]:
     """The same with floats as their bits: -0.0 is not 0.0, and NaN is itself."""
     if pa.types.is_floating(values.type):
         return values.view(pa.int32() if values.type.bit_width == 32 else pa.int64())
     return values
 
 
-def differences(columns: tuple[Drawn, ...], arrived: Arrived, wanted: list[pa.Array]) -> list[str]:
+def differences(columns: tuple[Drawn, ...], arrived: Arrived, wanted: list[pa.Array[Any]]) -> list[str]:
     """Columns in which a reader's rows, by their key, are not the client's; an example key each."""
     found = []
     for reader in arrived.readers:
@@ -232,8 +235,7 @@ def differences(columns: tuple[Drawn, ...], arrived: Arrived, wanted: list[pa.Ar
             target = arrow_type(Type.parse(column.lake))
             left = comparable(reader[f"c{number}"].combine_chunks().cast(target))
             if not left.equals(right):
-                same = pc.fill_null(pc.equal(left, right), False)
-                both_null = pc.and_(left.is_null(), right.is_null())
-                first = pc.index(pc.or_(same, both_null), False).as_py()
-                found.append(f"{column.native}: k = {first}: {left[first]} for {right[first]}")
+                pairs = enumerate(zip(left.to_pylist(), right.to_pylist(), strict=True))
+                key, (got, printed) = next(pair for pair in pairs if pair[1][0] != pair[1][1])
+                found.append(f"{column.native}: k = {key}: {got!r} for {printed!r}")
     return found

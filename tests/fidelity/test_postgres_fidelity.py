@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -178,6 +179,7 @@ def test_random_rows(round_: Round, server: Postgres, tmp_path: Path) -> None:
     wanted = answer(RANDOM, server.psql(sql.encode(), "cases"), "~")
     assert differences(RANDOM, arrived, wanted) == []
     server.execute(f"DROP TABLE {round_.table};", "cases")
+    shutil.rmtree(tmp_path)  # ten million rows take gigabytes
 
 
 def fill(server: Postgres, round_: Round, path: Path) -> None:
@@ -185,6 +187,7 @@ def fill(server: Postgres, round_: Round, path: Path) -> None:
     declared = ", ".join(f"c{number} {column.native}" for number, column in enumerate(RANDOM))
     sql = f"{CLIENT} CREATE TABLE {round_.table} (k INT PRIMARY KEY, {declared});\n"
     server.execute(f"{sql}\\copy {round_.table} from '{path}'\n", "cases")
+    path.unlink()
 
 
 def test_number_of_cases() -> None:

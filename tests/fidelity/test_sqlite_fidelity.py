@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -11,8 +10,9 @@ import pytest
 from way import Arrived, arrive, check
 
 from cases.layout import Case, Grid, Typed, cases, grids, script
-from cases.sqlite import EXACT, REFUSED, TYPES
+from cases.sqlite import AS_TEXT, EXACT, REFUSED, TYPES
 from mainstem.errors import ValueNotExact
+from mainstem.source.port import OutOfRange, SourceOptions
 from mainstem.source.sqlite import SQLiteSource
 
 GRIDS = grids([*((native, lake, literals) for native, literals, lake, _ in EXACT), *TYPES])
@@ -21,12 +21,12 @@ Texts = dict[str, list[list[str | None]]]
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sqlite") / "cases.db"
     with closing(sqlite3.connect(path)) as connection:
         tables = [script(grid, "k INTEGER PRIMARY KEY") for grid in [*GRIDS, *OUTSIDE]]
         connection.executescript("BEGIN;" + "".join(tables) + "COMMIT;")
-    yield path
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,17 @@ def test_refused(case: Case, file: Path, tmp_path: Path) -> None:
     assert str(caught.value.where) == f"{case.grid.name}.c0"
     assert caught.value.hint
     assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_refused_values_as_text(tmp_path: Path) -> None:
+    grid = Grid("texts", tuple(Typed(native, "string", (literal,)) for native, literal, _ in AS_TEXT))
+    with closing(sqlite3.connect(tmp_path / "texts.db")) as connection:
+        connection.executescript(script(grid, "k INTEGER PRIMARY KEY"))
+    choices = {("texts", f"c{number}"): OutOfRange.TEXT for number in range(len(AS_TEXT))}
+    source = SQLiteSource(tmp_path / "texts.db", SourceOptions(out_of_range=choices))
+    found = arrive(source, [source.introspect().table("texts")], tmp_path / "lake")["texts"]
+    for reader in found.readers:
+        assert list(reader.to_pylist()[0].values())[1:] == [text for _, _, text in AS_TEXT]
 
 
 @pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16le", "UTF-16be"])

@@ -127,7 +127,10 @@ def test_lines_are_added_up(url: str) -> None:
     }  # fmt: skip
     (verdict,) = (v for v in star.verdicts if v.table == "orders")
     assert "freight cannot be derived" in " ".join(verdict.why)
-    assert "total equals the sum of its lines for 100% of the rows looked at" in " ".join(verdict.why)
+    assert (
+        "In the data, total equals the sum of its lines. In the data, freight is seldom the sum"
+        in " ".join(verdict.why)
+    )
 
 
 def test_a_sample_is_told_and_no_part_of_a_document_is_compared(url: str) -> None:

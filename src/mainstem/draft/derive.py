@@ -48,12 +48,14 @@ def _meant(node: Node, column: str) -> tuple[str, ...]:
 
 
 def adding_up(profile: Profile, line: Node, header: Node) -> str:
-    """What the data says of the header's amounts, as a sentence; empty where nobody looked."""
+    """What the data says of the header's amounts, as sentences; empty where nobody looked. Without figures:
+    they stand in files, and a figure that moves with each row would be a change of the draft."""
     told = []
     for column in header.columns(Use.ADDITIVE):
         share = profile.adds_up.get((header.name, column.name, line.name))
         if share is not None:
-            told.append(f" {column.name} equals the sum of its lines for {share:.0%} of the rows looked at.")
+            often = "equals" if share >= ADDS_UP else "is seldom" if share < ADDS_UP / 2 else "is not always"
+            told.append(f" In the data, {column.name} {often} the sum of its lines.")
     return "".join(told)
 
 

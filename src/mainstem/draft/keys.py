@@ -150,7 +150,8 @@ class _Search:
         score, _, hop, name, contained = min(scored, key=lambda item: item[:2])
         told = "by name alone" if contained is None else f"{contained:.0%} of its values are found there"
         evidence = f"score {-score:.2f}: name {name:.2f}, {told}"
-        return Proposal(hop, round(-score, 4), evidence, -score >= ACCEPT)
+        because = "by its name" if contained is None else "by its name and its values"
+        return Proposal(hop, round(-score, 4), evidence, -score >= ACCEPT, because)
 
     def _candidates(self, table: Table, column: Column) -> Iterator[tuple[float, Table]]:
         said = _said(column.name)

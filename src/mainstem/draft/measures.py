@@ -52,7 +52,7 @@ def _in_one_unit(graph: Graph, measure: Measure, units: Sequence[Node]) -> Measu
             if named and figures is not None and figures.distinct > 1:
                 said = measure.description or f"{words.title(measure.name)}."
                 unit = f"In the {words.snake(owner.said_of[column.name]).replace('_', ' ')} of its row"
-                told = f"{said} {unit} ({figures.distinct} of them): not summed across."
+                told = f"{said} {unit}, of which there are several: not summed across."
                 return replace(measure, additive=Additivity.NONE, description=told)
     return measure
 

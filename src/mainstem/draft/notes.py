@@ -9,7 +9,7 @@ from mainstem.draft.facts import Found
 from mainstem.draft.graph import Graph
 from mainstem.draft.profile import ENOUGH
 from mainstem.draft.shapes import Shape
-from mainstem.draft.star import Star
+from mainstem.draft.star import Star, link_text
 
 Rule = Callable[[Found, Star], Iterator[str]]
 
@@ -17,7 +17,7 @@ Rule = Callable[[Found, Star], Iterator[str]]
 def link_reasons(graph: Graph, table: str) -> list[str]:
     """Why the undeclared links of a table were taken."""
     return [
-        f"Nobody declared it: {proposal}."
+        f"Nobody declared it: {link_text(proposal.hop)} ({proposal.because})."
         for proposal in graph.proposals
         if proposal.accepted and proposal.hop.table == table
     ]

@@ -141,19 +141,15 @@ def text_findings(graph: Graph, dimension: Dimension) -> list[str]:
             continue
         if _split_by_blanks(graph, dimension, attribute):
             told.append(
-                f"{attribute.name}: {_differing(figures.blanks)} by blanks at the ends; they are trimmed, so "
-                "that one thing is one group."
+                f"{attribute.name}: there are values that only blanks tell apart; they are trimmed, so that "
+                "one thing is one group."
             )
         if figures.cases > 0:
             told.append(
-                f"{attribute.name}: {_differing(figures.cases)} by upper and lower case; left so: lower() "
-                "would join them."
+                f"{attribute.name}: there are values that only upper and lower case tell apart; left so: "
+                "lower() would join them."
             )
     return told
-
-
-def _differing(number: int) -> str:
-    return f"{number} value{' differs' if number == 1 else 's differ'} from another only"
 
 
 def junk_file(star: Star, fact: Fact, junk: Junk, graph: Graph) -> DraftedFile:

@@ -166,6 +166,8 @@ def value(column: Column) -> str:
 def selected(column: Column) -> str:
     """The column as it stands in the SELECT list of a read."""
     native = parse_native(column.native)
+    if column.type.kind is Kind.STRING and column.native.endswith(f"{FOREIGN_CHARSET}binary"):
+        return f"CONVERT({value(column)} USING utf8mb4)"  # an ENUM's or SET's labels
     if column.type.kind is Kind.STRING and native.word not in _TEXTS:
         return f"CAST({value(column)} AS CHAR CHARACTER SET utf8mb4)"
     return quote(column.name) if native.word == "year" else value(column)
