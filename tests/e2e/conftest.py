@@ -54,9 +54,9 @@ class Workplace:
         """A query of two columns as a mapping of texts."""
         return {str(a): str(b) for a, b in (row.values() for row in self.rows(sql))}
 
-    def receipt(self) -> dict[str, Any]:
-        """The newest receipt."""
-        return json.loads(self.well("runs", "latest", "--output", "json"))  # type: ignore[no-any-return]
+    def receipt(self, run: str = "latest") -> dict[str, Any]:
+        """The newest receipt, or that of a run."""
+        return json.loads(self.well("runs", run, "--output", "json"))  # type: ignore[no-any-return]
 
 
 def url_of(server: MariaDB | Postgres, database: str) -> str:
