@@ -203,7 +203,7 @@ def _whole(arrow: pa.DataType) -> bool:
     """Whether Parquet stores the type as whole numbers of 32 or 64 bits."""
     if pa.types.is_decimal(arrow):
         return bool(arrow.precision <= 18)
-    return pa.types.is_integer(arrow) or pa.types.is_date(arrow) or pa.types.is_timestamp(arrow)
+    return any((pa.types.is_integer(arrow), pa.types.is_date(arrow), pa.types.is_timestamp(arrow)))
 
 
 def _options(statistics: list[str], encoded: Encodings) -> dict[str, Any]:
