@@ -102,7 +102,7 @@ class Loader:
             remembered = fingerprint_text(self._dialect.hash.value, expected)
         elif expected is not None and expected.rows != staged.rows:
             return Fingerprint(staged.rows, (), 0)
-        keys = summary(load.source, load.table.columns, self._snapshot.position, load.level.value, remembered)
+        keys = summary(load.source, load.table, self._snapshot.position, load.level.value, remembered)
         version = self._lake.commit(staged, run=self._run, summary=keys)
         seconds = time.monotonic() - pending.started
         checksum = str(expected.checksum) if expected and remembered else ""

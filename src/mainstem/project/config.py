@@ -23,6 +23,15 @@ class ProofLevel(StrEnum):
     OFF = "off"
 
 
+class OnChange(StrEnum):
+    """What a run does with a table whose columns changed in the source since its last load."""
+
+    EVOLVE = "evolve"  # take them over
+    DISCARD_COLUMN = "discard_column"  # leave new columns out; stop for any other change
+    FREEZE = "freeze"  # keep the table as it stands, read nothing
+    FAIL = "fail"  # stop for any change
+
+
 class ColumnConfig(_Strict):
     """`out_of_range: text` lets the whole column arrive as the server's own text."""
 
@@ -33,6 +42,7 @@ class TableConfig(_Strict):
     """Choices for one table of a source, named as in the lake."""
 
     proof: ProofLevel | None = None
+    on_change: OnChange | None = None
     allow_empty: bool = False
     columns: dict[str, ColumnConfig] = Field(default_factory=dict)
 
@@ -45,7 +55,9 @@ class SourceConfig(_Strict):
     include: list[str] = Field(default_factory=lambda: ["*"])
     exclude: list[str] = Field(default_factory=list)
     proof: ProofLevel = ProofLevel.FULL
+    on_change: OnChange = OnChange.EVOLVE
     timeout: float = Field(default=60.0, gt=0, le=86_400)
+    retries: int = Field(default=3, ge=0, le=20)
     tables: dict[str, TableConfig] = Field(default_factory=dict)
 
 

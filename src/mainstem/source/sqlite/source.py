@@ -79,13 +79,15 @@ class SQLiteSnapshot:
         # SQLite takes a quoted name that is no column for a string: a column dropped since would read
         # as its own name.
         found = self._connection.execute(
-            "SELECT name FROM pragma_table_xinfo(?)", (table.source_name,)
+            "SELECT name, type FROM pragma_table_xinfo(?)", (table.source_name,)
         ).fetchall()
-        present = {name.lower() for (name,) in found}
+        present = {name.lower(): declared for name, declared in found}
         for column in table.columns:
+            where = Where(table=table.name, column=column.name)
             if column.name.lower() not in present:
-                where = Where(table=table.name, column=column.name)
                 raise SourceRefused("is no longer in the source", where=where, hint="run again")
+            if column.native and present[column.name.lower()] != column.native:
+                raise SourceRefused("was altered since it was looked at", where=where, hint="run again")
 
 
 class SQLiteSource:
