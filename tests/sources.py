@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mainstem.contract.canonical import Dialect
+from mainstem.contract.canonical import SourceDialect
 from mainstem.run.parts import Parts
 from mainstem.schema import Database, Table
 from mainstem.source.port import Finding, Snapshot, Source
@@ -31,7 +31,7 @@ class Wrapped:
     reads: list[str] = field(default_factory=list)
 
     @property
-    def dialect(self) -> Dialect:
+    def dialect(self) -> SourceDialect:
         return self.inner.dialect
 
     def introspect(self) -> Database:
@@ -55,9 +55,9 @@ class _Wrapped:
         self._source = source
         self._snapshot = snapshot
 
-    def read(self, table: Table, batch_bytes: int = 16 << 20) -> Iterator[pa.RecordBatch]:
+    def read(self, table: Table, batch_bytes: int = 16 << 20, where: str = "") -> Iterator[pa.RecordBatch]:
         self._source.reads.append(table.name)
-        return self._source.reader(self._snapshot.read(table, batch_bytes), table)
+        return self._source.reader(self._snapshot.read(table, batch_bytes, where), table)
 
     def select(self, sql: str) -> list[tuple[Any, ...]]:
         return self._snapshot.select(sql)

@@ -9,11 +9,13 @@ from typing import Literal
 
 from mainstem.contract.model_checks import table_name
 from mainstem.errors import ConfigErrors, UsageError, Where
+from mainstem.ingest.cursor import increment_of, proposal
 from mainstem.ingest.drift import Drift, Verdict, judge
-from mainstem.ingest.state import FINGERPRINT
+from mainstem.ingest.state import CURSOR, FINGERPRINT
 from mainstem.lake import TableVersion
 from mainstem.model.graph import Graph, Node, select, sound_graph
 from mainstem.model.sql import Reference, parse_query, references
+from mainstem.project.config import Mode, TableConfig
 from mainstem.project.load import Project
 from mainstem.project.modelfile import ModelFile
 from mainstem.schema import MART, RAW, Database, Table, TableName
@@ -22,6 +24,7 @@ from mainstem.transform.state import DIGEST, MODEL
 Action = Literal["new", "changed", "check", "rebuild", "depends", "unchanged", "frozen", "stop"]
 
 
+WORTH_PROPOSING = 100_000  # rows: below, reading all is as quick
 ACCEPT = "mainstem run --full-refresh --select TABLE+ takes it over; see also on_change in docs/project.md"
 
 
@@ -163,7 +166,7 @@ def make_plan(
     modified = _modified(project, graph, heads)
     chosen = select(graph, choices.select, choices.exclude, modified)
     ingest = tuple(
-        _ingest_step(source, _drift(project, source, table, heads, choices), heads, choices)
+        _ingest_step(project, source, _drift(project, source, table, heads, choices), heads, choices)
         for name, (source, table) in origin.items()
         if TableName(RAW, name) in chosen
     )
@@ -257,7 +260,11 @@ _DRIFTED: Mapping[Verdict, Action] = {
 
 
 def _ingest_step(
-    source: str, drift: Drift, heads: Mapping[TableName, TableVersion], choices: Choices
+    project: Project,
+    source: str,
+    drift: Drift,
+    heads: Mapping[TableName, TableVersion],
+    choices: Choices,
 ) -> IngestStep:
     name = TableName(RAW, drift.table.name)
     head = heads.get(name)
@@ -271,9 +278,20 @@ def _ingest_step(
         return step(_DRIFTED[drift.verdict], *drift.reasons)
     if choices.full_refresh:
         return step("rebuild", "full refresh")
+    how = _how(project.table(source, drift.table.name), drift.table, head)
     if head.summary.get(FINGERPRINT):
-        return step("check", *drift.reasons, "read if its fingerprint differs")
-    return step("check", *drift.reasons, "read: the last load has no fingerprint")
+        return step("check", *drift.reasons, "read if its fingerprint differs", *how)
+    return step("check", *drift.reasons, "read: the last load has no fingerprint", *how)
+
+
+def _how(config: TableConfig, table: Table, head: TableVersion) -> tuple[str, ...]:
+    """Whether rows since a cursor are read, or could be: said where reading all costs something."""
+    increment = increment_of(config, table)
+    if increment:
+        ready = CURSOR in head.summary
+        return (f"incremental by {increment.cursor}" + ("" if ready else ", after one whole read"),)
+    cursor = proposal(table) if config.mode is Mode.AUTO and table.rows >= WORTH_PROPOSING else ""
+    return (f"could be incremental: cursor: {cursor}",) if cursor else ()
 
 
 def _model_step(

@@ -12,6 +12,7 @@ from mainstem.schema import Column, Table, Type, contains
 FINGERPRINT = "mainstem.fingerprint"
 COLUMNS = "mainstem.columns"
 KEY = "mainstem.key"
+CURSOR = "mainstem.cursor"
 SOURCE = "mainstem.source"
 POSITION = "mainstem.position"
 PROOF = "mainstem.proof"

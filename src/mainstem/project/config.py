@@ -6,7 +6,7 @@ import re
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 _SIZE = re.compile(r"\s*\d+(\.\d+)?\s*[KMGT]?I?B\s*", re.IGNORECASE)
 
@@ -32,6 +32,15 @@ class OnChange(StrEnum):
     FAIL = "fail"  # stop for any change
 
 
+class Mode(StrEnum):
+    """How a table is read when it is not as it was: whole, or the rows since its cursor. auto: the latter
+    if a cursor is named."""
+
+    AUTO = "auto"
+    FULL = "full"
+    INCREMENTAL = "incremental"
+
+
 class ColumnConfig(_Strict):
     """`out_of_range: text` lets the whole column arrive as the server's own text."""
 
@@ -43,8 +52,18 @@ class TableConfig(_Strict):
 
     proof: ProofLevel | None = None
     on_change: OnChange | None = None
+    mode: Mode = Mode.AUTO
+    cursor: str = ""
+    key: list[str] = Field(default_factory=list)
+    overlap: int | None = Field(default=None, ge=0)
     allow_empty: bool = False
     columns: dict[str, ColumnConfig] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _cursor_named(self) -> TableConfig:
+        if self.mode is Mode.INCREMENTAL and not self.cursor:
+            raise ValueError("mode: incremental needs a cursor (mainstem plan proposes one)")
+        return self
 
 
 class SourceConfig(_Strict):

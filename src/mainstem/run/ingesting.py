@@ -6,11 +6,13 @@ import json
 import random
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from mainstem.contract.reconcile import Fingerprint
 from mainstem.errors import MainstemError, ProofFailed, SourceRefused, SourceUnavailable, Where
 from mainstem.events import Emit, SourceRetried, StepFinished, StepProgress, StepStarted
+from mainstem.ingest.cursor import increment_of
 from mainstem.ingest.load import Load, Loaded, Loader, Pending
 from mainstem.ingest.state import POSITION
 from mainstem.plan import ACCEPT, IngestStep
@@ -156,6 +158,7 @@ def _load(step: IngestStep, parts: Parts, options: RunOptions, *, again: bool) -
     level = options.proof or parts.project.proof(step.source, step.table.name)
     if again and level is not ProofLevel.FULL:
         return None
+    config = parts.project.table(step.source, step.table.name)
     release = parts.lake.current_release()
     pinned = release.tables.get(step.name) if release else None
     return Load(
@@ -165,7 +168,8 @@ def _load(step: IngestStep, parts: Parts, options: RunOptions, *, again: bool) -
         head=parts.lake.head(step.name),
         full_refresh=not again and (options.full_refresh or step.action in ("changed", "rebuild")),
         rows_before=pinned.rows if pinned else 0,
-        allow_empty=parts.project.table(step.source, step.table.name).allow_empty,
+        allow_empty=config.allow_empty,
+        increment=increment_of(config, step.table),
     )
 
 
@@ -184,7 +188,7 @@ class _Reporter:
             self._emit(StepStarted(str(step.name), "ingest", step.rows))
         started = time.monotonic()
         try:
-            begun = self._loader.begin(load, lambda rows: self._emit(StepProgress(str(step.name), rows)))
+            begun = self._loader.begin(load, self._progress(step))
         except MainstemError as error:
             if isinstance(error, SourceUnavailable | SourceRefused):
                 raise
@@ -199,13 +203,21 @@ class _Reporter:
         """Wait for proof and commit of a table; explain a difference while the snapshot is open."""
         try:
             result = future.result()
+            if isinstance(result, Fingerprint) and pending.read >= 0:
+                pending = self._loader.reread(pending, self._progress(step))
+                result = self._loader.finish(pending)
             if isinstance(result, Fingerprint):
                 raise self._loader.explain(pending, result)
         except MainstemError as error:
             self._parts.lake.discard(pending.staged)
+            if isinstance(error, SourceUnavailable):
+                raise
             self._failed(step, error, time.monotonic() - pending.started)
             return
         self._done(step, result)
+
+    def _progress(self, step: IngestStep) -> Callable[[int], None]:
+        return lambda rows: self._emit(StepProgress(str(step.name), rows))
 
     def settle(self, step: IngestStep, pending: Pending, future: Future[Loaded | Fingerprint]) -> None:
         """What became of a table whose proof was under way when the source was lost. If it differs,

@@ -25,16 +25,17 @@ _MAX_BATCH = 1 << 30  # bytes: a batch's texts must fit 32-bit offsets, with one
 
 
 def read(
-    session: Session, table: Table, batch_bytes: int, *, compiled: bool = True
+    session: Session, table: Table, batch_bytes: int, *, compiled: bool = True, where: str = ""
 ) -> Iterator[pa.RecordBatch]:
-    """All rows. The iteration ends only after the end-of-result packet was seen; if the server goes away
-    it raises. A reader that stops early costs the connection: the rest would still be under way."""
-    where = Where(table=table.name)
-    batches = _batches(session, table, min(max(1, batch_bytes), _MAX_BATCH), compiled)
+    """All rows, or those that fulfil `where`. The iteration ends only after the end-of-result packet was
+    seen; if the server goes away it raises. A reader that stops early costs the connection: the rest would
+    still be under way."""
+    place = Where(table=table.name)
+    batches = _batches(session, table, min(max(1, batch_bytes), _MAX_BATCH), compiled, where)
     complete = False
     try:
         while True:
-            with session.translated(where):
+            with session.translated(place):
                 batch = next(batches, None)
             if batch is None:
                 complete = True
@@ -73,9 +74,11 @@ def require_unaltered(session: Session, table: Table) -> None:
             )
 
 
-def _batches(session: Session, table: Table, batch_bytes: int, compiled: bool) -> Iterator[pa.RecordBatch]:
+def _batches(
+    session: Session, table: Table, batch_bytes: int, compiled: bool, where: str
+) -> Iterator[pa.RecordBatch]:
     require_unaltered(session, table)
-    fields = session.start_query(select_statement(table))
+    fields = session.start_query(select_statement(table) + (f" WHERE {where}" if where else ""))
     for column, field in zip(table.columns, fields, strict=True):
         if not fits(column, field.code, field.charset, field.scale):
             raise SourceRefused(

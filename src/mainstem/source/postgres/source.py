@@ -60,14 +60,14 @@ class PostgresSnapshot:
         self._dialect = dialect
         self._choice = choice
 
-    def read(self, table: Table, batch_bytes: int = 16 << 20) -> Iterator[pa.RecordBatch]:
-        """All rows in batches of about `batch_bytes`, by binary COPY."""
-        where = Where(table=table.name)
-        with self._kept(where):
-            self._require_readable(table, where)
+    def read(self, table: Table, batch_bytes: int = 16 << 20, where: str = "") -> Iterator[pa.RecordBatch]:
+        """All rows, or those that fulfil `where`, in batches of about `batch_bytes`, by binary COPY."""
+        place, wanted = Where(table=table.name), f" WHERE {where}" if where else ""
+        with self._kept(place):
+            self._require_readable(table, place)
             self._require_layout(table)
             columns = ", ".join(wire(column, quote(column.name)) for column in table.columns)
-            sql = f"COPY (SELECT {columns} FROM {self._dialect.ref(table)}) TO STDOUT (FORMAT BINARY)"
+            sql = f"COPY (SELECT {columns} FROM {self._dialect.ref(table)}{wanted}) TO STDOUT (FORMAT BINARY)"
             decoder = decoder_of(table, self._choice)
             size = 0
             try:
@@ -78,7 +78,7 @@ class PostgresSnapshot:
                         yield decoder.take()
                         size = 0
                 if not decoder.done:
-                    raise SourceUnavailable("the server ended the read early", where=where, hint="run again")
+                    raise SourceUnavailable("the server ended the read early", where=place, hint="run again")
                 if decoder.rows:
                     yield decoder.take()
             except Misfit as misfit:

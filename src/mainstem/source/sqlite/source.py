@@ -50,14 +50,15 @@ class SQLiteSnapshot:
         self._connection = connection
         self._out_of_range = out_of_range
 
-    def read(self, table: Table, batch_bytes: int = 16 << 20) -> Iterator[pa.RecordBatch]:
-        """All rows in batches of about `batch_bytes`."""
+    def read(self, table: Table, batch_bytes: int = 16 << 20, where: str = "") -> Iterator[pa.RecordBatch]:
+        """All rows, or those that fulfil `where`, in batches of about `batch_bytes`."""
         schema = schema_of(table.columns)
         names = ", ".join(f"{quote(column.name)} AS c{i}" for i, column in enumerate(table.columns))
+        wanted = f" WHERE {where}" if where else ""
         count = _FIRST_ROWS
         with _mapped(table):
             self._require_columns(table)
-            rows = self._connection.execute(f"SELECT {names} FROM main.{quote(table.source_name)}")
+            rows = self._connection.execute(f"SELECT {names} FROM main.{quote(table.source_name)}{wanted}")
             while found := rows.fetchmany(count):
                 arrays = [
                     decode.array(values, table, column, as_text=self._as_text(table, column))
