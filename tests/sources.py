@@ -29,6 +29,7 @@ class Wrapped:
     inner: Source
     reader: Reader = unchanged
     reads: list[str] = field(default_factory=list)
+    batch_bytes: int = 16 << 20
 
     @property
     def dialect(self) -> SourceDialect:
@@ -57,18 +58,23 @@ class _Wrapped:
 
     def read(self, table: Table, batch_bytes: int = 16 << 20, where: str = "") -> Iterator[pa.RecordBatch]:
         self._source.reads.append(table.name)
-        return self._source.reader(self._snapshot.read(table, batch_bytes, where), table)
+        return self._source.reader(
+            self._snapshot.read(table, min(batch_bytes, self._source.batch_bytes), where), table
+        )
 
     def select(self, sql: str) -> list[tuple[Any, ...]]:
         return self._snapshot.select(sql)
 
 
-def through(reader: Reader, reads: list[str] | None = None) -> Callable[[Parts], Parts]:
+def through(
+    reader: Reader, reads: list[str] | None = None, batch_bytes: int = 16 << 20
+) -> Callable[[Parts], Parts]:
     """For `support.run`: every source's rows pass through `reader`."""
 
     def adapt(parts: Parts) -> Parts:
         seen = [] if reads is None else reads
-        return replace(parts, sources={n: Wrapped(s, reader, seen) for n, s in parts.sources.items()})
+        sources = {n: Wrapped(s, reader, seen, batch_bytes) for n, s in parts.sources.items()}
+        return replace(parts, sources=sources)
 
     return adapt
 

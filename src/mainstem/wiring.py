@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from mainstem.errors import UsageError, Where
 from mainstem.lake import Lake, Release
-from mainstem.project.config import TableConfig, TargetConfig
+from mainstem.project.config import Deletes, ProofLevel, TableConfig, TargetConfig
 from mainstem.project.load import FILE, Project, load_project
 from mainstem.project.secrets import redact, secrets_of
 from mainstem.schema import Database, Table, TableName
@@ -143,6 +143,10 @@ def _cursor_errors(
 
     if not choices.cursor or choices.cursor not in [column.name for column in table.columns]:
         return []
+    if choices.deletes is Deletes.IGNORE and project.proof(place[1], table.name) is not ProofLevel.OFF:
+        where = Where(FILE, project.document.line((*place, "deletes")))
+        message = f"{table.name}: rows that the source no longer has cannot be kept and proven"
+        return [UsageError(message, where=where, hint="set proof: off for the table, or deletes: detect")]
     where = Where(FILE, project.document.line((*place, "cursor")))
     type_ = table.column(choices.cursor).type
     if type_.kind not in CURSORS:

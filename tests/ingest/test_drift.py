@@ -13,7 +13,7 @@ from mainstem.ingest.state import COLUMNS, KEY, encode_columns
 from mainstem.lake import TableVersion
 from mainstem.project.config import OnChange
 from mainstem.schema import Column, Kind, Table, TableName, Type, contains
-from support import actions, ask, execute_sql, make_project, plan_of, run
+from support import actions, ask, execute_sql, mainstem, make_project, plan_of, run
 
 INT, LONG, TEXT = Type(Kind.INT), Type(Kind.LONG), Type(Kind.STRING)
 A = Column("a", INT, False, "int")
@@ -182,3 +182,16 @@ def test_what_narrows_stops_even_if_columns_evolve(tmp_path: Path, sql: str, sai
         assert said in made.plan.ingest[0].reasons
     assert said in run(root).messages
     assert ask(root, "select b from raw.t") == [(3,)]
+
+
+def test_the_plan_says_that_a_run_would_stop(tmp_path: Path) -> None:
+    root = _project(tmp_path, "fail")
+    _add(root)
+    done = mainstem("plan", cwd=root)
+    assert done.returncode == 0
+    said = " ".join(done.stdout.split())
+    assert "a run would stop at raw.t" in said
+    assert "--full-refresh" in said
+    assert mainstem("run", cwd=root).returncode == 3
+    assert mainstem("run", "--full-refresh", "--select", "raw.t+", cwd=root).returncode == 0
+    assert ask(root, "select id, a, b, c from raw.t") == [(1, 20, 3, 4)]

@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 
+from mainstem import plan
 from mainstem.errors import UsageError
+from mainstem.ingest import load
+from mainstem.ingest.cursor import proposal, same_server
 from mainstem.ingest.state import CURSOR
 from mainstem.lake import parquet
 from mainstem.metadata import load as load_metadata
 from mainstem.project.load import load_project
 from mainstem.run import RunOptions
 from mainstem.wiring import open_lake
-from support import ask, execute_sql, make_project, plan_of, raw, run
+from support import ask, execute_sql, make_project, plan_of, raw, run, table
 
 SOURCE = """
 create table t (id integer primary key, note text, updated_at timestamp);
@@ -69,12 +72,14 @@ WHOLE = [(1, "a"), (2, "b"), (3, "c"), (4, "d")]
         ),
         (  # the cursor was not touched: the proof finds it
             "update t set note = 'x' where id = 1",
-            "4 rows, every cell equal the source (read whole: the cursor did not show every change)",
+            "4 rows, every cell equal the source "
+            "(1 row read by updated_at, 1 in 1 of 1,024 parts that differed)",
             [(1, "x"), *WHOLE[1:]],
         ),
         (
             "delete from t where id = 2",
-            "3 rows, every cell equal the source (read whole: the cursor did not show every change)",
+            "3 rows, every cell equal the source "
+            "(1 row read by updated_at, 0 in 1 of 1,024 parts that differed)",
             [WHOLE[0], *WHOLE[2:]],
         ),
         (
@@ -100,15 +105,26 @@ def test_loads_follow_one_another(tmp_path: Path) -> None:
         assert _change(root, sql, text) == expected
 
 
-@pytest.mark.parametrize(("level", "found"), [("count", [1, 3, 4]), ("'off'", [1, 2, 3, 4])])
-def test_a_delete_is_found_by_the_count_and_by_nothing_else(
-    tmp_path: Path, level: str, found: list[int]
-) -> None:
-    """Negative control: without a proof a deleted row stays."""
-    root = _project(tmp_path, f"proof: {level}")
+@pytest.mark.parametrize(
+    ("choices", "found"),
+    [
+        ("proof: count", [1, 3, 4]),
+        ("proof: 'off'", [1, 3, 4]),
+        ("proof: 'off'\n    deletes: ignore", [1, 2, 3, 4]),  # negative control
+    ],
+)
+def test_deletes_without_a_full_proof(tmp_path: Path, choices: str, found: list[int]) -> None:
+    root = _project(tmp_path, choices)
     execute_sql(root / "shop.db", "delete from t where id = 2")
     assert not run(root).messages
     assert ask(root, "select list(id order by id) from raw.t") == [(found,)]
+
+
+def test_too_many_parts_are_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "_MOST_PARTS", 1)
+    root = _project(tmp_path)
+    text = "2 rows, every cell equal the source (read whole: the cursor did not show every change)"
+    assert _change(root, "delete from t where id < 3", text) == WHOLE[2:]
 
 
 def test_numbers_overlap(tmp_path: Path) -> None:
@@ -117,8 +133,8 @@ def test_numbers_overlap(tmp_path: Path) -> None:
     )
     root = _project(tmp_path, "overlap: 50", source=source, cursor="id")
     execute_sql(root / "shop.db", "insert into t values (149, 'lost'), (150, 'late'), (201, 'new')")
-    text = "5 rows, every cell equal the source (read whole: the cursor did not show every change)"
-    assert run(root).table("raw.t")["text"] == text
+    said = "(3 rows read by id, 1 in 1 of 1,024 parts that differed)"  # from 200 - 50 = 150
+    assert run(root).table("raw.t")["text"] == f"5 rows, every cell equal the source {said}"
     execute_sql(root / "shop.db", "insert into t values (160, 'late'), (202, 'new')")
     text = "7 rows, every cell equal the source (4 rows read by id)"  # from 201 - 50 = 151
     assert run(root).table("raw.t")["text"] == text
@@ -203,6 +219,7 @@ def test_a_key_that_is_none_stops_the_run(tmp_path: Path) -> None:
         ("cursor: updated", "t has no column updated"),
         ("cursor: note", "t.note (string) is no cursor"),
         ("{cursor: updated_at, key: [nr]}", "t has no column nr"),
+        ("cursor: updated_at, deletes: ignore", "cannot be kept and proven"),
         ("mode: incremental", "mode: incremental needs a cursor"),
     ],
 )
@@ -230,6 +247,41 @@ def test_mode_full_reads_whole(tmp_path: Path) -> None:
     head = open_lake(load_project(root)).head(raw("t"))
     assert head is not None
     assert CURSOR not in head.summary
+
+
+@pytest.mark.parametrize(
+    ("columns", "key", "found"),
+    [
+        ("id int, updated_at timestamp", ["id"], "updated_at"),
+        ("id int, created_at timestamp, Last_Update timestamptz", ["id"], "Last_Update"),
+        ("id int, updated_at timestamp", [], ""),  # nothing to merge by
+        ("id int, updated_by int", ["id"], ""),
+        ("id int, updated_on date", ["id"], ""),  # too coarse to be proposed
+    ],
+)
+def test_proposals(columns: str, key: list[str], found: str) -> None:
+    assert proposal(table("t", columns, key)) == found
+
+
+def test_the_plan_proposes_a_cursor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "WORTH_PROPOSING", 4)
+    root = make_project(tmp_path, {}, source=SOURCE)
+    run(root)
+    with plan_of(root) as made:
+        assert made.plan.ingest[0].reasons[-1] == "could be incremental: cursor: updated_at"
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "same"),
+    [
+        ({"system_identifier": "1", "lsn": "a"}, {"system_identifier": "1", "lsn": "b"}, True),
+        ({"system_identifier": "1"}, {"system_identifier": "2"}, False),
+        ({"timeline": "1"}, {"timeline": "2"}, False),
+        ({"server_uid": "x"}, {}, True),
+    ],
+)
+def test_servers_are_told_apart(before: dict[str, str], now: dict[str, str], same: bool) -> None:
+    assert same_server(before, now) is same
 
 
 def test_the_plan_says_how(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from mainstem.run.board import Board
 from mainstem.run.receipt import TableEntry
 from mainstem.schema import Table
 from mainstem.wiring import open_lake
+from servers.mariadb import MariaDB
+from servers.postgres import Postgres
 from sources import Reader, through
 from support import ask, execute_sql, make_project, mart, plan_of, raw, run
 
@@ -130,3 +132,45 @@ def test_models_that_read_an_older_version_wait_again(tiny_run: Path) -> None:
         assert next(ready).name == mart("fact_lines")
         stands("fact_lines")
         assert list(ready) == []
+
+
+ROWS = 150_000
+BIG = "create table big (id int primary key, note varchar(200) not null); "
+MARIA = f"insert into big select seq, repeat('x', 200) from seq_1_to_{ROWS}"
+PG = f"insert into big select n, repeat('x', 200) from generate_series(1, {ROWS}) n"
+KILL = "select concat('kill ', id) from information_schema.processlist where db = 'again'"
+TERMINATE = "select pg_terminate_backend(pid) from pg_stat_activity where datname = 'again'"
+
+
+@pytest.mark.parametrize("kind", ["mariadb", "postgres"])
+def test_a_connection_that_the_server_ends(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real server ends the connection while rows travel; the real driver notices."""
+    server: MariaDB | Postgres = request.getfixturevalue(kind)
+    server.create_database("again")
+    server.execute(BIG + (MARIA if isinstance(server, MariaDB) else PG), "again")
+    url = f"{server.url}again" if isinstance(server, MariaDB) else server.url("again")
+    monkeypatch.setenv("SHOP_URL", url)
+    root = make_project(tmp_path, {}, source="")
+    file = root / "mainstem.yml"
+    file.write_text(file.read_text().replace("sqlite:///shop.db", "\"{{ env_var('SHOP_URL') }}\""))
+    ended: list[int] = []
+
+    def ending(batches: Iterator[pa.RecordBatch], table: Table) -> Iterator[pa.RecordBatch]:
+        rows = 0
+        for batch in batches:
+            rows += batch.num_rows
+            if not ended:
+                ended.append(rows)
+                if isinstance(server, MariaDB):
+                    server.execute(server.execute(KILL), "again")
+                else:
+                    server.execute(TERMINATE)
+            yield batch
+
+    ran = run(root, adapt=through(ending, batch_bytes=1 << 18))
+    assert ran.status == "published", ran.messages
+    assert ended[0] < ROWS
+    assert ran.outcome.receipt.retries == {"shop": 1}
+    assert ask(root, "select count(*), count(distinct id) from raw.big") == [(ROWS, ROWS)]

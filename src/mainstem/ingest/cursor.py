@@ -12,7 +12,7 @@ from typing import Any
 
 from mainstem.contract.canonical import SourceDialect
 from mainstem.errors import ProofFailed, Where
-from mainstem.project.config import Mode, TableConfig
+from mainstem.project.config import Deletes, Mode, TableConfig
 from mainstem.schema import Kind, Table
 from mainstem.source.port import OLDEST_TRANSACTION
 
@@ -28,11 +28,13 @@ _IDENTITY = ("server_uuid", "server_uid", "system_identifier", "timeline")
 
 @dataclass(frozen=True, slots=True)
 class Increment:
-    """How a table is read incrementally: column, merge key, overlap in seconds or steps (None: default)."""
+    """How a table is read incrementally: column, merge key, overlap in seconds or steps (None: default),
+    whether rows that the source no longer has are looked for."""
 
     cursor: str
     key: tuple[str, ...]
     overlap: int | None = None
+    detect: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def increment_of(config: TableConfig, table: Table) -> Increment | None:
     key = tuple(config.key) or table.primary_key
     if config.mode is Mode.FULL or not config.cursor or not key:
         return None
-    return Increment(config.cursor, key, config.overlap)
+    return Increment(config.cursor, key, config.overlap, config.deletes is Deletes.DETECT)
 
 
 def proposal(table: Table) -> str:

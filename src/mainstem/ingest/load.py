@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from mainstem.contract import reconcile
 from mainstem.contract.reconcile import Fingerprint, Side
 from mainstem.engine.port import Engine
-from mainstem.errors import ProofFailed, Where
+from mainstem.errors import MainstemError, ProofFailed, Where
 from mainstem.ingest.cursor import Increment, Watermark, condition, same_server, watermark
 from mainstem.ingest.lakeside import lake_fingerprint
 from mainstem.ingest.merge import Merger
@@ -30,6 +30,8 @@ from mainstem.project.config import ProofLevel
 from mainstem.schema import RAW, Table, TableName
 from mainstem.source.port import Snapshot, Source
 from mainstem.text import count
+
+_MOST_PARTS = 256  # of 1,024: beyond, reading everything is as quick
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Pending:
     mark: Watermark | None = None
     read: int = -1
     note: str = ""
+    repaired: bool = False
 
 
 class Loader:
@@ -107,17 +110,54 @@ class Loader:
             staged, read = merged
             assert load.increment is not None
             note = f" ({count(read, 'row')} read by {load.increment.cursor})"
-            return Pending(load, staged, expected, started, mark, read, note)
+            pending = Pending(load, staged, expected, started, mark, read, note)
+            return self._without_deleted(pending)
         return Pending(load, self._staged(load, on_rows), expected, started, mark)
 
     def reread(self, pending: Pending, on_rows: Callable[[int], None]) -> Pending:
-        """Read a table whole whose incremental load does not equal the source: rows were deleted, or
-        changed without their cursor."""
+        """Repair an incremental load that does not equal the source, where rows were deleted, or changed
+        without their cursor: read the parts that differ; all of it if they are many, or if that did not
+        help."""
+        if not pending.repaired and (repaired := self._repaired(pending, keys_alone=False)):
+            return repaired
         self._lake.discard(pending.staged)
         staged = self._staged(pending.load, on_rows)
         return replace(
             pending, staged=staged, read=-1, note=" (read whole: the cursor did not show every change)"
         )
+
+    def _without_deleted(self, pending: Pending) -> Pending:
+        """Where no full proof finds rows that the source no longer has, their keys are compared."""
+        increment = pending.load.increment
+        if pending.load.level is ProofLevel.FULL or increment is None or not increment.detect:
+            return pending
+        try:
+            return self._repaired(pending, keys_alone=True) or pending
+        except MainstemError:
+            self._lake.discard(pending.staged)
+            raise
+
+    def _repaired(self, pending: Pending, *, keys_alone: bool) -> Pending | None:
+        """The load with those of 1,024 parts (by the hash of the key) read again in which it differs from
+        the source. None if there are none, or too many."""
+        load, table = pending.load, pending.load.table
+        if load.increment is None or load.head is None:
+            return None
+        self._engine.attach_files(load.name, pending.staged.all_files, table.columns)
+        source, lake = Side(self._dialect, self._snapshot.select), self._lake_side()
+        by, key = reconcile.forms(self._dialect, table), load.increment.key
+        parts = reconcile.differing_buckets(source, lake, table, by, key, keys_alone=keys_alone)
+        if not 0 < len(parts) <= _MOST_PARTS:
+            return None
+        inside, at_source = (
+            f"{reconcile.bucket(side.dialect, table, by, key)} in ({', '.join(map(str, parts))})"
+            for side in (lake, source)
+        )
+        merger = Merger(self._lake, self._engine, load.head, table)
+        rows = self._snapshot.read(table, where=at_source)
+        staged, read = merger.repair(pending.staged, inside, rows)
+        note = f"{pending.note[:-1]}, {read:,} in {len(parts):,} of 1,024 parts that differed)"
+        return replace(pending, staged=staged, note=note, repaired=True)
 
     def _staged(self, load: Load, on_rows: Callable[[int], None]) -> Staged:
         with Prefetched(self._snapshot.read(load.table)) as batches:

@@ -53,6 +53,32 @@ class Merger:
             self._lake.discard(change)
         return staged, change.rows
 
+    def repair(self, staged: Staged, inside: str, batches: Iterator[pa.RecordBatch]) -> tuple[Staged, int]:
+        """A staged version with the batches' rows in place of all rows that fulfil `inside` (the engine's
+        SQL), and how many were read. The version given is thrown away."""
+        with Prefetched(batches) as read:
+            change = self._lake.stage(self._head.name, self._table.columns, read)
+        try:
+            self._engine.attach_files(self._names[0], change.files, self._table.columns)
+            touched = [file for file in staged.kept if self._any(file, inside)]
+            self._engine.attach_files(self._names[2], [*touched, *staged.files], self._table.columns)
+            columns = ", ".join(self._quote(column.name) for column in self._table.columns)
+            base, added = self._ref(self._names[2]), self._ref(self._names[0])
+            _, rows = self._engine.stream(
+                f"select {columns} from {base} where not ({inside}) union all select {columns} from {added}"
+            )
+            kept = [file for file in staged.kept if file not in set(touched)]
+            repaired = self._lake.stage(self._head.name, self._table.columns, rows, keep=kept)
+        finally:
+            self._lake.discard(change)
+        self._lake.discard(staged)
+        return repaired, change.rows
+
+    def _any(self, file: Path, inside: str) -> bool:
+        self._engine.attach_files(self._names[1], [file], self._table.columns)
+        sql = f"select 1 as found from {self._ref(self._names[1])} where {inside} limit 1"
+        return bool(self._engine.query(sql).num_rows)
+
     def _touched(self, key: Sequence[str], files: Sequence[Path]) -> list[Path]:
         touched = [file for file in files if self._holds(key, file)]
         small = [file for file in files if file not in touched and file.stat().st_size < _SMALL]

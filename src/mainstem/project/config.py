@@ -41,6 +41,13 @@ class Mode(StrEnum):
     INCREMENTAL = "incremental"
 
 
+class Deletes(StrEnum):
+    """What an incremental load does about rows that the source no longer has."""
+
+    DETECT = "detect"  # find them by their keys, and remove them
+    IGNORE = "ignore"  # keep them
+
+
 class ColumnConfig(_Strict):
     """`out_of_range: text` lets the whole column arrive as the server's own text."""
 
@@ -56,6 +63,7 @@ class TableConfig(_Strict):
     cursor: str = ""
     key: list[str] = Field(default_factory=list)
     overlap: int | None = Field(default=None, ge=0)
+    deletes: Deletes = Deletes.DETECT
     allow_empty: bool = False
     columns: dict[str, ColumnConfig] = Field(default_factory=dict)
 

@@ -203,7 +203,7 @@ class _Reporter:
         """Wait for proof and commit of a table; explain a difference while the snapshot is open."""
         try:
             result = future.result()
-            if isinstance(result, Fingerprint) and pending.read >= 0:
+            while isinstance(result, Fingerprint) and pending.read >= 0:
                 pending = self._loader.reread(pending, self._progress(step))
                 result = self._loader.finish(pending)
             if isinstance(result, Fingerprint):
