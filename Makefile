@@ -18,6 +18,7 @@ UV_VERSION := 0.13.9
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-config --custom-compile-command 'make lock'
 ARGS ?=
+ROWS ?= 10000000
 
 # A stamp says something about the virtual environment: without the one, the other is worth nothing.
 ifeq ($(wildcard $(BIN)/python),)
@@ -58,6 +59,10 @@ pytest: .make/dev ## the tests alone; ARGS='tests/demo -k padded' narrows them
 .PHONY: bench
 bench: .make/dev ## the benchmarks: prints their table
 	$(BIN)/python -m bench $(ARGS)
+
+.PHONY: fidelity
+fidelity: .make/dev ## the fidelity tests with ten million random rows a source; ROWS=… takes another number
+	MAINSTEM_FIDELITY_ROWS=$(ROWS) $(PYTEST) -q tests/fidelity $(ARGS)
 
 .PHONY: stars
 stars: .make/dev ## score the drafted star schemas against published ones

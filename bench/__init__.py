@@ -1,1 +1,8 @@
-"""Benchmarks: python -m bench."""
+"""Benchmarks: `python -m bench`. The servers are those of the tests."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))

@@ -64,7 +64,11 @@ def drafted(url: str, folder: Path) -> Path:
 
 def copied(project_folder: Path) -> Callable[[Path], None]:
     """Prepares a copy of a project."""
-    return lambda out: shutil.copytree(project_folder, out, dirs_exist_ok=True) and None
+
+    def prepare(out: Path) -> None:
+        shutil.copytree(project_folder, out, dirs_exist_ok=True)
+
+    return prepare
 
 
 def mainstem(

@@ -7,7 +7,7 @@ are printed, and ratios to the floor. Nothing here is a test.
 from __future__ import annotations
 
 import os
-import resource
+import re
 import shutil
 import signal
 import statistics
@@ -59,7 +59,7 @@ class Result:
     failure: str = ""
 
     def median(self, of: str) -> float:
-        return statistics.median(getattr(sample, of) for sample in self.samples)
+        return float(statistics.median(getattr(sample, of) for sample in self.samples))
 
 
 def cpu_of(pid: int) -> float:
@@ -70,6 +70,15 @@ def cpu_of(pid: int) -> float:
         return total + sum(_cpu(int(child)) for child in children.read_text().split())
     except OSError:
         return total
+
+
+def _tree_cpu(pid: int) -> float:
+    """The same of all generations."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return _cpu(pid)
+    return _cpu(pid) + sum(_tree_cpu(int(child)) for child in children)
 
 
 def _cpu(pid: int) -> float:
@@ -100,7 +109,12 @@ def run_once(contestant: Contestant, server: int | None) -> tuple[Sample, str]:
                 env={**os.environ, **contestant.environment},
                 start_new_session=True,
             )
-            status, usage = _wait(process)
+            try:
+                status, client, peak = _wait(process)
+            except KeyboardInterrupt:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                raise
             wall = time.perf_counter() - started
         spent = cpu_of(server) - before if server else 0.0
         text = log.read_text(errors="replace")
@@ -110,20 +124,35 @@ def run_once(contestant: Contestant, server: int | None) -> tuple[Sample, str]:
             found = contestant.rows(out, text)
             if found != contestant.expected:
                 raise RuntimeError(f"{found} rows where {contestant.expected} were expected")
-        return Sample(wall, usage.ru_utime + usage.ru_stime, spent, usage.ru_maxrss * 1024), text
+        return Sample(wall, client, spent, peak), text
 
 
-def _wait(process: subprocess.Popen[bytes]) -> tuple[int, resource.struct_rusage]:
-    """The exit status and the usage of a process of ours, ended with its children after a quarter hour."""
+def _wait(process: subprocess.Popen[bytes]) -> tuple[int, float, int]:
+    """Exit status, processor seconds and peak memory of a process, which is ended with its children after
+    a quarter hour. The peak is that of the largest of them (`ru_maxrss` would begin with this process's
+    own); the seconds are those of the whole tree, as last seen if nobody waited for some of it."""
     deadline = time.monotonic() + _GIVEN_UP
+    peak, seen = 0, 0.0
     while True:
+        peak, seen = max(peak, peak_of(process.pid)), max(seen, _tree_cpu(process.pid))
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         if pid:
             process.returncode = os.waitstatus_to_exitcode(status)
-            return process.returncode, usage
+            return process.returncode, max(seen, usage.ru_utime + usage.ru_stime), peak
         if time.monotonic() > deadline:
             os.killpg(process.pid, signal.SIGKILL)
-        time.sleep(0.002)
+        time.sleep(0.02)
+
+
+def peak_of(pid: int) -> int:
+    """The most memory that the largest process of a tree has had, in bytes."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return 0
+    own = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return max([int(own[1]) * 1024 if own else 0, *(peak_of(int(child)) for child in children)])
 
 
 def compare(
@@ -138,13 +167,22 @@ def compare(
                 continue
             try:
                 sample, _ = run_once(one, server() if server else None)
+            except KeyboardInterrupt:
+                note("interrupted: the table has what was measured so far")
+                return _results(contestants, samples, failures)
             except (RuntimeError, OSError) as error:
                 failures[one.name] = str(error)
                 note(f"{one.name}: {error}")
                 continue
             samples[one.name].append(sample)
             note(f"{turn + 1}/{rounds} {one.name}: {sample.wall:.2f} s")
-    return [Result(one.name, samples[one.name], failures.get(one.name, "")) for one in contestants]
+    return _results(contestants, samples, failures)
+
+
+def _results(
+    contestants: Sequence[Contestant], samples: Mapping[str, list[Sample]], failures: Mapping[str, str]
+) -> list[Result]:
+    return [Result(one.name, samples[one.name], failures.get(one.name, "not run")) for one in contestants]
 
 
 def note(text: str) -> None:

@@ -13,31 +13,38 @@ from statistics import mean
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from draft.score import HELD_OUT, WEIGHTS, gold, names, overall, schema, score
+from draft.score import HELD_OUT, WEIGHTS, gold, grain_accuracy, names, overall, schema, score
 from mainstem.draft import draft, from_benchmark, to_benchmark
 
 
 def main(wanted: list[str]) -> None:
     """Print one line a schema, and the means."""
     head = " ".join(f"{what:>8}" for what in WEIGHTS)
-    print(f"{'schema':18} {'overall':>8} {head} {'ms':>8}")
+    print(f"{'schema':18} {'overall':>8} {head} {'grain':>8} {'ms':>8}")
     totals: dict[bool, list[float]] = {False: [], True: []}
     facts: list[float] = []
+    grains: list[float] = []
     for name in wanted or names():
         database = from_benchmark(schema(name))
         start = time.perf_counter()
         star = draft(database)
         took = (time.perf_counter() - start) * 1000
-        parts = score(to_benchmark(star), gold(name))
+        drafted, model = to_benchmark(star), gold(name)
+        parts, grain = score(drafted, model), grain_accuracy(drafted, model)
         total = overall(parts)
         totals[name in HELD_OUT].append(total)
         facts.append(parts["fact"].f1)
+        grains.append(grain)
         shown = " ".join(f"{parts[what].f1:8.2f}" if parts[what].asked else f"{'–':>8}" for what in WEIGHTS)
-        print(f"{name:18} {total:8.2f} {shown} {took:8.1f}" + ("  held out" if name in HELD_OUT else ""))
+        print(
+            f"{name:18} {total:8.2f} {shown} {grain:8.2f} {took:8.1f}"
+            + ("  held out" if name in HELD_OUT else "")
+        )
     for held, scores in totals.items():
         if scores:
             print(f"{'held out' if held else 'development':18} {mean(scores):8.3f}")
     print(f"{'fact F1':18} {mean(facts):8.3f}")
+    print(f"{'grain accuracy':18} {mean(grains):8.3f}")
 
 
 if __name__ == "__main__":

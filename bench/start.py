@@ -16,8 +16,8 @@ from pathlib import Path
 from bench import measure
 from bench.contestants import MAINSTEM, drafted
 from bench.measure import Contestant, Result, Sample
-from bench.tpch import MariaDB
 from bench.venv import ROOT, peer_python
+from servers.mariadb import MariaDB
 
 SAMPLE = ROOT / "tests" / "data" / "samples" / "classicmodels.mysql.sql"
 _PATIENCE = 120.0
@@ -60,11 +60,12 @@ def _demo() -> Sample:
             names = re.findall(rb'"name": ?"(\w+)"', _get(address, "/api/dashboards", token))
             _get(address, f"/api/dashboards/{names[0].decode()}/cube", token)
             wall = time.perf_counter() - started
+            peak = measure.peak_of(process.pid)
         finally:
             process.send_signal(signal.SIGINT)
             _, _, usage = os.wait4(process.pid, 0)
             process.returncode = 0
-    return Sample(wall, usage.ru_utime + usage.ru_stime, 0.0, usage.ru_maxrss * 1024)
+    return Sample(wall, usage.ru_utime + usage.ru_stime, 0.0, peak)
 
 
 def _address(log: Path, process: subprocess.Popen[bytes], started: float) -> tuple[str, str]:

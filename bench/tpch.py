@@ -6,16 +6,12 @@ The servers' data stays in the bench's folder, so that the next run finds it.
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from bench.measure import note
-from bench.venv import ROOT, peer_python
-
-sys.path.insert(0, str(ROOT / "tests"))
-
+from bench.venv import peer_python
 from servers.mariadb import MariaDB
 from servers.postgres import Postgres
 

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="import-not-found"
 """ADBC's PostgreSQL driver into one Parquet file: adbc_parquet.py URL QUERY OUT."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="import-not-found"
 """ConnectorX's stream of record batches into one Parquet file: connectorx_parquet.py URL QUERY OUT."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="import-not-found"
 """dlt → DuckDB or Parquet files: dlt_load.py BACKEND DESTINATION URL OUT TABLE…"""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="import-not-found"
 """Spark reads by JDBC and writes Parquet.
 
     spark_job.py HOST PORT USER PASSWORD DATABASE JAR OUT TABLES [MODELS]

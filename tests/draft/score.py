@@ -82,6 +82,19 @@ def score(draft: Json, model: Json) -> dict[str, Part]:
     return parts
 
 
+def grain_accuracy(draft: Json, model: Json) -> float:
+    """Of the required facts whose business process a drafted fact touches, the share with their grain."""
+    asked = [fact for fact in model["facts"] if not fact.get("optional")]
+    grains = [set(fact["grain_tables"]) for fact in draft["facts"]]
+    touched = [
+        fact
+        for fact in asked
+        if any(grain & {*fact["grain_tables"], *fact["joined_tables"]} for grain in grains)
+    ]
+    drafted = {_grain(fact) for fact in draft["facts"]}
+    return sum(_grain(fact) in drafted for fact in touched) / len(touched) if touched else 0.0
+
+
 def _grain(fact: Json) -> Hashable:
     return tuple(sorted(fact["grain_tables"]))
 

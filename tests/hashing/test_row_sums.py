@@ -84,7 +84,7 @@ def test_each_form_sums_as_in_sql(
     columns = [Column("c", Type.parse(type_))]
     assert RowSum.knows(columns, [form])
     schema = schema_of(columns)
-    rows = pa.Table.from_arrays([pa.array([*values, None], schema[0].type)], schema=schema)
+    rows = pa.Table.from_arrays([pa.array([*values, None], schema.field(0).type)], schema=schema)
     expected, found = sums(tmp_path, columns, [form], rows, hash_)
     assert found == expected != 0
 

@@ -36,7 +36,7 @@ def engine() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _probes(sql: str) -> list[JoinProbe]:
-    return join_probes(parse_query(sql, "m.sql", 1), "lines")
+    return join_probes(parse_query(sql, "m.sql", 1), ["lines"])
 
 
 # Each: SQL; per probe the table on the right, its columns, those of the left, (before, lost, after).
@@ -135,7 +135,7 @@ CASES: dict[str, tuple[str, list[tuple[str, str, str, tuple[int, int, int]]]]] =
 def test_counts(engine: duckdb.DuckDBPyConnection, name: str) -> None:
     sql, expected = CASES[name]
     found = []
-    for probe in join_probes(parse_query(sql, "m.sql", 1), "lines", lambda sql: engine.sql(sql).columns):
+    for probe in join_probes(parse_query(sql, "m.sql", 1), ["lines"], lambda sql: engine.sql(sql).columns):
         counts = engine.execute(probe.counts).fetchone()
         columns = (" ".join(probe.right_columns), " ".join(probe.left_columns))
         found.append((probe.right, *columns, counts))

@@ -38,6 +38,8 @@ select * from final""",
         "where l.order_number = o.order_number and o.customer_number = c.customer_number "
         "and c.postal_code = d.postal_code"
     ),
+    "through a model": f"select {COLUMNS} {FROM.replace('raw.order_lines', 'stage_lines')} "
+    "join dim_locations d on c.postal_code = d.postal_code",
     "a rewritten column": (
         f"select {COLUMNS} {FROM} join {PLACES} d on upper(trim(c.postal_code)) = upper(trim(d.postal_code))"
     ),
@@ -59,6 +61,7 @@ def lab(shop_built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         root / "shop.db", "delete from order_lines where order_number % 10 <> 0; delete from payments"
     )
     write_model(root, "dim_locations", DIM)
+    write_model(root, "stage_lines", "select * from raw.order_lines where quantity > 0")
     write_model(root, "fact_sales", HEADER + f"select {COLUMNS.replace('d.city', 'c.city')} {FROM}")
     assert run(root).status == "published"
     return root

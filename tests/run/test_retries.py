@@ -138,8 +138,14 @@ ROWS = 150_000
 BIG = "create table big (id int primary key, note varchar(200) not null); "
 MARIA = f"insert into big select seq, repeat('x', 200) from seq_1_to_{ROWS}"
 PG = f"insert into big select n, repeat('x', 200) from generate_series(1, {ROWS}) n"
-KILL = "select concat('kill ', id) from information_schema.processlist where db = 'again'"
-TERMINATE = "select pg_terminate_backend(pid) from pg_stat_activity where datname = 'again'"
+KILL = (
+    "select concat('kill ', id, ';') from information_schema.processlist "
+    "where db = 'again' and id <> connection_id()"
+)
+TERMINATE = (
+    "select pg_terminate_backend(pid) from pg_stat_activity "
+    "where datname = 'again' and pid <> pg_backend_pid()"
+)
 
 
 @pytest.mark.parametrize("kind", ["mariadb", "postgres"])

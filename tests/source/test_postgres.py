@@ -340,12 +340,13 @@ def test_the_session_is_pinned_whatever_the_user_is_set_to(server: Postgres, sho
     server.create_role("odd", "pw")
     for setting in ("DateStyle = 'German'", "TimeZone = 'Asia/Tokyo'", "bytea_output = 'escape'",
                     "IntervalStyle = 'iso_8601'", "extra_float_digits = -15", "search_path = 'sales'",
-                    "client_encoding = 'LATIN1'", "statement_timeout = '1ms'"):  # fmt: skip
+                    "client_encoding = 'LATIN1'", "statement_timeout = '2s'"):  # fmt: skip
         server.execute(f"ALTER ROLE odd SET {setting}")
     with PostgresSource.from_url(server.url("shop", "odd", "pw")).snapshot() as snapshot:
         row = snapshot.select(
             "SELECT '2024-01-02'::date::text, '2024-01-02 03:04+00'::timestamptz::text, '\\x00'::bytea::text,"
             " '1 day'::interval::text, (0.1::float8 + 0.2::float8)::text, current_schemas(false)::text"
+            " FROM pg_sleep(2.1)"
         )[0]
     assert row == (
         "2024-01-02",

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from oracle import checksum
 
+from cases.postgres import EXACT, REFUSED, SETUP
 from mainstem.contract.reconcile import Side, fingerprint, forms
 from mainstem.errors import ValueNotExact
 from mainstem.schema import Database
@@ -20,131 +21,6 @@ from mainstem.source.port import OutOfRange, SourceOptions
 from mainstem.source.postgres import PostgresSource
 from mainstem.source.postgres.decode import Choice
 from servers.postgres import Postgres
-
-SETUP = r"""
-CREATE EXTENSION citext; CREATE EXTENSION hstore;
-CREATE TYPE mood AS ENUM ('', 'so, so', 'happy', 'ärger');
-CREATE TYPE pair AS (a int, b text);
-CREATE DOMAIN price AS numeric(12,2) CHECK (value >= 0);
-CREATE DOMAIN cost AS price;
-CREATE DOMAIN label AS varchar(20) NOT NULL;
-CREATE DOMAIN number_of AS oid;
-"""
-
-# native type, lake type, SQL literals (NULL is added to each)
-EXACT: list[tuple[str, str, list[str]]] = [
-    ("boolean", "boolean", ["true", "false"]),
-    ("smallint", "int", ["0", "-32768", "32767"]),
-    ("integer", "int", ["0", "-1", "-2147483648", "2147483647"]),
-    ("bigint", "long", ["0", "-1", "-9223372036854775808", "9223372036854775807"]),
-    ("oid", "long", ["0", "4294967295", "2147483648"]),
-    ("number_of", "long", ["4294967295"]),
-    ("numeric(10,2)", "decimal(10,2)", ["0", "-0.5", "1.10", "99999999.99", "-99999999.99", "0.01", "10000"]),
-    ("numeric(5,-2)", "decimal(7,0)", ["12345", "9999900", "-100", "0"]),
-    ("numeric(3,5)", "decimal(5,5)", ["0.00123", "-0.00999", "0"]),
-    ("numeric(38,0)", "decimal(38,0)", ["9" * 38, "-" + "9" * 38, "1", "1" + "0" * 37]),
-    ("numeric(38,38)", "decimal(38,38)", ["0." + "9" * 38, "-0." + "0" * 37 + "1"]),
-    ("numeric(38,19)", "decimal(38,19)", ["1234567890123456789.1234567890123456789", "0.0000000001"]),
-    ("numeric(1,0)", "decimal(1,0)", ["9", "-9"]),
-    ("numeric(12,4)", "decimal(12,4)", ["1", "10000.0001", "0.0001", "12345678.9"]),
-    ("numeric(20,3)", "decimal(20,3)", ["99999999999999999.999", "0.001", "1000000000000"]),
-    ("numeric(39,0)", "string", ["9" * 39]),
-    ("numeric(60,30)", "string", ["1.5", "'NaN'"]),
-    ("numeric", "string", ["1e100", "1e-51", "1.10", "0.000", "'NaN'", "'Infinity'", "-1" + "0" * 200]),
-    ("money", "decimal(19,2)", ["1234.56", "-0.01", "'92233720368547758.07'", "'-92233720368547758.08'"]),
-    ("price", "decimal(12,2)", ["0.99", "9999999999.99"]),
-    ("cost", "decimal(12,2)", ["7"]),
-    ("real", "float", ["0", "'-0'", "1.1", "3.1415927", "16777215", "1e-45", "3.4028235e38"]),
-    ("real", "float", ["'NaN'", "'Infinity'", "'-Infinity'"]),
-    ("double precision", "double", ["0", "'-0'", "1.1", "pi()", "0.1::float8 + 0.2::float8", "5e-324"]),
-    ("double precision", "double", ["'NaN'", "'Infinity'", "'-Infinity'", "1.7976931348623157e308"]),
-    ("text", "string", ["''", "'a'", "'é中😀'", "E'tab\\t\\\\n line\\nend'", "' pad '", "'NULL'", "chr(1)"]),
-    ("text", "string", ["chr(30)", "chr(31)", "repeat('x', 100000)", "chr(1114109)"]),
-    ("varchar(20)", "string", ["'ab '", "''"]),
-    ("label", "string", ["'domain'"]),
-    ("char(5)", "string", ["'ab'", "''", "'ab   '", "'  ab'"]),
-    ("bpchar", "string", ["'ab  '"]),
-    ('"char"', "string", ["'x'", "''"]),
-    ("name", "string", ["'pg_class'"]),
-    ("citext", "string", ["'MiXed'"]),
-    ("json", "string", ["'{\"a\": 1, \"a\" :2}'", "'1e400'", "'12345678901234567890.10'", "'null'"]),
-    ("jsonb", "string", ["'{\"b\":1,\"a\":[1,null]}'", "'\"é\"'", "'1.0000000000000000000000001'"]),
-    ("jsonpath", "string", ["'$.a[*]'"]),
-    ("xml", "string", ["'<a b=\"1\">é</a>'", "''"]),
-    ("uuid", "string", ["'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'"]),
-    ("mood", "string", ["''", "'so, so'", "'ärger'"]),
-    ("mood[]", "string", ["'{happy,\"so, so\",NULL}'"]),
-    ("inet", "string", ["'192.168.0.1/24'", "'::1'"]),
-    ("cidr", "string", ["'10.0.0.0/8'"]),
-    ("macaddr", "string", ["'08:00:2b:01:02:03'"]),
-    ("macaddr8", "string", ["'08:00:2b:01:02:03:04:05'"]),
-    ("bytea", "binary", ["''", "'\\x00ff5c27'", "decode(repeat('00', 70000), 'hex')"]),
-    ("date", "date", ["'2024-02-29'", "'0001-01-01'", "'9999-12-31'", "'1970-01-01'", "'1969-12-31'"]),
-    ("timestamp", "timestamp", ["'2024-01-02 03:04:05'", "'2024-01-02 03:04:05.000001'"]),
-    ("timestamp", "timestamp", ["'0001-01-01'", "'9999-12-31 23:59:59.999999'", "'1969-12-31 23:59:59.9'"]),
-    ("timestamp(3)", "timestamp", ["'2024-01-02 03:04:05.6789'"]),
-    ("timestamptz", "timestamptz", ["'2024-07-01 12:00+02'", "'2024-01-02 03:04:05.999999+00'"]),
-    ("timestamptz", "timestamptz", ["'0001-01-01 00:00+00'", "'9999-12-31 23:59:59.999999+00'"]),
-    ("timestamptz(0)", "timestamptz", ["'1999-12-31 23:59:59.5-05'"]),
-    ("time", "long", ["'00:00'", "'24:00:00'", "'23:59:59.999999'", "'12:34:56.7'"]),
-    ("time(0)", "long", ["'01:02:03'"]),
-    ("timetz", "string", ["'24:00:00-15:59'", "'12:00:00.5+02'"]),
-    ("interval", "string", ["'1 year 2 mons -3 days 04:05:06.7'", "'-00:00:00.000001'", "'0'"]),
-    ("interval", "string", ["'178000000 years'"]),
-    ("bit(3)", "string", ["B'101'"]),
-    ("varbit", "string", ["B''", "B'0001'"]),
-    ("integer[]", "string", ["'{}'", "'{1,NULL,3}'", "'{{1,2},{3,4}}'", "'[2:3]={7,8}'"]),
-    ("text[]", "string", ["'{\"\",NULL,\"NULL\",\"a,b\",\"q\\\"\"}'"]),
-    ("numeric[]", "string", ["'{1.10,NaN}'"]),
-    ("double precision[]", "string", ["'{0.1,NaN,-0,1e308}'"]),
-    ("bytea[]", "string", ["ARRAY['\\x00ff'::bytea]"]),
-    ("timestamptz[]", "string", ["'{2024-07-01 12:00+02,infinity}'"]),
-    ("date[]", "string", ["'{0044-03-15 BC}'"]),
-    ("int4range", "string", ["'empty'", "'[1,5)'", "'(,)'"]),
-    ("numrange", "string", ["'(1.10,2.20]'"]),
-    ("tstzrange", "string", ["'[2024-07-01 12:00+02,)'"]),
-    ("int4multirange", "string", ["'{[1,2),[5,9)}'", "'{}'"]),
-    ("pair", "string", ["ROW(1, 'a \"q\"')", "ROW(NULL, '')"]),
-    ("hstore", "string", ["'a=>1, b=>NULL, \"c d\"=>\"\"'"]),
-    ("point", "string", ["'(0.1,-2)'"]),
-    ("line", "string", ["'{1,2,3}'"]),
-    ("lseg", "string", ["'[(0,0),(1,1)]'"]),
-    ("box", "string", ["'(1,1),(0,0)'"]),
-    ("path", "string", ["'[(0,0),(1,1)]'"]),
-    ("polygon", "string", ["'((0,0),(1,1),(2,0))'"]),
-    ("circle", "string", ["'<(0,0),1.5>'"]),
-    ("tsvector", "string", ["'a:1 fat:2A'"]),
-    ("tsquery", "string", ["'fat & !rat'"]),
-    ("pg_lsn", "string", ["'16/B374D848'"]),
-    ("regclass", "string", ["'pg_class'"]),
-    ("xid8", "string", ["'18446744073709551615'"]),
-    ("tid", "string", ["'(42,7)'"]),
-    ("int2vector", "string", ["'1 2 3'"]),
-]  # fmt: skip
-
-# native type, literal, a word of the message
-REFUSED: list[tuple[str, str, str]] = [
-    ("numeric(10,2)", "'NaN'", "NaN or infinity"),
-    ("price", "'NaN'", "NaN or infinity"),
-    ("date", "'infinity'", "holds infinity"),
-    ("date", "'-infinity'", "holds infinity"),
-    ("date", "'0044-03-15 BC'", "before the year 1"),
-    ("date", "'0001-12-31 BC'", "before the year 1"),
-    ("date", "'10000-01-01'", "after the year 9999"),
-    ("date", "'5874897-12-31'", "after the year 9999"),
-    ("date", "'4713-01-01 BC'", "before the year 1"),
-    ("timestamp", "'infinity'", "holds infinity"),
-    ("timestamp", "'-infinity'", "holds infinity"),
-    ("timestamp", "'4713-01-01 BC'", "before the year 1"),
-    ("timestamp", "'0001-12-31 23:59:59.999999 BC'", "before the year 1"),
-    ("timestamp", "'10000-01-01 00:00:00'", "after the year 9999"),
-    ("timestamp", "'294276-12-31 23:59:59.999999'", "after the year 9999"),
-    ("timestamptz", "'infinity'", "holds infinity"),
-    ("timestamptz", "'-infinity'", "holds infinity"),
-    ("timestamptz", "'9999-12-31 23:59:59-01'", "after the year 9999"),
-    ("timestamptz", "'294276-12-31 23:59:59+00'", "after the year 9999"),
-    ("timestamptz", "'4714-11-24 00:00:00+00 BC'", "before the year 1"),
-]  # fmt: skip
 
 DECODERS: list[Choice] = ["python", "compiled"]
 CASES = [(table, row) for table, (_, _, values) in enumerate(EXACT) for row in range(len(values) + 1)]

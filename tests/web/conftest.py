@@ -1,4 +1,4 @@
-"""A browser for the session; a site and a page for each test. Every test also fails on an error in the
+"""A browser for each module; a site and a page for each test. Every test also fails on an error in the
 page, a refused policy, or a request to anywhere but the site."""
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from web.world import Site
 Opener = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    # Not longer than a module: while it lives its event loop counts as running, and the tests of other
+    # modules that bring their own could not.
     with sync_playwright() as playwright, open_chromium(playwright) as opened:
         yield opened
 

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+from mainstem.draft.asks import SumOverLines, inclusions, sums
 from mainstem.draft.assemble import assemble
 from mainstem.draft.benchmark import from_benchmark, to_benchmark
 from mainstem.draft.dims import plan
 from mainstem.draft.explain import explain
 from mainstem.draft.facts import find
 from mainstem.draft.graph import build
+from mainstem.draft.links import with_links
+from mainstem.draft.lint import SQLFLUFF
+from mainstem.draft.patch import Proposed, propose
 from mainstem.draft.profile import ColumnProfile, Profile
 from mainstem.draft.render import render
-from mainstem.draft.star import DraftedFile, Star
+from mainstem.draft.star import DraftedFile, Hop, Star
 from mainstem.schema import Database
 
 __all__ = [
+    "SQLFLUFF",
     "ColumnProfile",
     "DraftedFile",
+    "Hop",
     "Profile",
+    "Proposed",
     "Star",
+    "SumOverLines",
     "draft",
     "explain",
     "from_benchmark",
+    "inclusions",
+    "propose",
     "render",
+    "sums",
     "to_benchmark",
+    "with_links",
 ]
 
 

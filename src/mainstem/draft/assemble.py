@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from mainstem.draft import dims, lexicon, naming, words
+from dataclasses import replace
+
+from mainstem.draft import dims, fact_columns, naming, words
 from mainstem.draft.columns import LEFT_OUT, Use
+from mainstem.draft.fact_columns import note
 from mainstem.draft.facts import Found
 from mainstem.draft.graph import Node
+from mainstem.draft.junk import junk_of
 from mainstem.draft.measures import measures_of
+from mainstem.draft.notes import link_reasons, notes_of
 from mainstem.draft.shapes import Shape
 from mainstem.draft.star import (
     Bridge,
-    DateRole,
     Dimension,
     Fact,
     Gathered,
     Hop,
     Link,
+    Measure,
     Path,
     SourceColumn,
     Star,
@@ -23,9 +28,6 @@ from mainstem.draft.star import (
 from mainstem.draft.verdicts import verdicts_of
 from mainstem.draft.walk import is_geo, works_here
 from mainstem.schema import Kind
-
-_QUIET = LEFT_OUT | {Use.KEY}
-_ESSAYS = ("mediumtext", "longtext", "ntext", "clob", "nclob")  # too long to stand on every row of a fact
 
 
 def assemble(found: Found, plan: dims.Plan) -> Star:
@@ -44,7 +46,12 @@ def assemble(found: Found, plan: dims.Plan) -> Star:
     facts = tuple(_fact(found, plan, table, named, entities, names) for table in found.facts)
     bridges = tuple(_bridge(found, plan, table, named, entities, names) for table in plan.bridges)
     star = Star(found.graph.database.engine, facts, dimensions, bridges)
-    return Star(star.engine, facts, dimensions, bridges, verdicts_of(found, plan, star))
+    return replace(
+        star,
+        verdicts=verdicts_of(found, plan, star),
+        proposals=found.graph.proposals,
+        notes=notes_of(found, star),
+    )
 
 
 # --- dimensions -----------------------------------------------------------------------------------------
@@ -55,7 +62,7 @@ def _dimension(found: Found, plan: dims.Plan, base: str, entity: str, name: str)
     paths = plan.folds[base]
     folded = {path[0].columns: path for path in paths if len(path) == 1}
     taken = naming.Names([f"{entity}_key"])
-    attributes = [SourceColumn(taken.take(naming.column(node, c)), c, (), _note(node, c)) for c in node.key]
+    attributes = [SourceColumn(taken.take(naming.column(node, c)), c, (), note(node, c)) for c in node.key]
     for column in node.table.columns:
         if column.name in node.key or node.uses[column.name] in LEFT_OUT:
             continue
@@ -67,7 +74,10 @@ def _dimension(found: Found, plan: dims.Plan, base: str, entity: str, name: str)
             continue
         attributes.append(
             SourceColumn(
-                taken.take(naming.column(node, column.name)), column.name, (), _note(node, column.name)
+                taken.take(naming.column(node, column.name)),
+                column.name,
+                (),
+                note(node, column.name),
             )
         )
     for hop in node.own:
@@ -100,11 +110,6 @@ def _referred(found: Found, base: str) -> tuple[str, ...]:
     for hop in found.graph.children[base]:
         return hop.target_columns
     return (found.graph[base].table.columns[0].name,)
-
-
-def _note(node: Node, column: str) -> str:
-    comment = node.table.column(column).comment
-    return comment.strip().splitlines()[0].strip() if comment and comment.strip() else ""
 
 
 def _own_parent(node: Node, hop: Hop, taken: naming.Names) -> list[SourceColumn]:
@@ -151,7 +156,10 @@ def _folded_columns(
         first = bare if plain and bare != "name" and not bare.startswith("last_") else full
         result.append(
             SourceColumn(
-                taken.take(first, full, f"{prefix}_{bare}"), column.name, path, _note(node, column.name)
+                taken.take(first, full, f"{prefix}_{bare}"),
+                column.name,
+                path,
+                note(node, column.name),
             )
         )
     return result
@@ -165,7 +173,8 @@ def fold_prefix(found: Found, path: Path, twice: bool = False) -> str:
     said = naming.role(last, found.graph[last.table], found.graph[last.target])
     prefix = said or own
     if said and not works_here(found, last):
-        prefix = said if said.endswith(own) else f"{said}_{own}"
+        same = said.partition("_")[0] == own.partition("_")[0]
+        prefix = own if same else said if said.endswith(own) else f"{said}_{own}"
     if twice and len(path) > 1:
         before = naming.role(path[0], found.graph[path[0].table], found.graph[path[0].target])
         head = before or naming.entity(found.graph[path[0].target])
@@ -174,10 +183,6 @@ def fold_prefix(found: Found, path: Path, twice: bool = False) -> str:
 
 
 # --- facts ----------------------------------------------------------------------------------------------
-
-
-def _header_of(found: Found, table: str) -> Hop | None:
-    return found.lines.get(table) or found.satellites.get(table)
 
 
 def _fact(
@@ -196,21 +201,23 @@ def _fact(
     taken = naming.Names([link.name for link in links])
     dated = {column.name for column in node.dates}
     names_of = {c: taken.take(naming.column(node, c)) for c in node.key if c not in dated}
-    headers = _headers(found, table, plan)
-    degenerate = _degenerate(found, node, plan, taken)
-    dates = _dates(found, node, headers, taken)
+    headers = fact_columns.headers(found, table, plan)
+    degenerate = fact_columns.degenerate(found, node, plan, taken)
+    dates = fact_columns.dates(found, node, headers, taken)
     names_of |= {
         d.column: f"{d.name}_{'at' if d.has_time else 'date'}" for d in dates if not d.path and not d.text
     }
     names_of |= {c: taken.take(naming.column(node, c)) for c in node.key if c not in names_of}
-    key = tuple(SourceColumn(names_of[c], c, (), _note(node, c)) for c in node.key)
-    measures = measures_of(found.graph, node, taken, dated=bool(dates))
-    attributes = _attributes(found, node, headers, taken)
+    key = tuple(SourceColumn(names_of[c], c, (), note(node, c)) for c in node.key)
+    units = [node, *(found.graph[path[-1].target] for path in headers)]
+    measures = measures_of(found.graph, node, taken, dated=bool(dates), units=units)
+    attributes = fact_columns.attributes(found, node, headers, taken)
+    junk, attributes = junk_of(found.graph, node, one, attributes, names)
     joined = tuple(path for path in plan.reached[table].joined)
     return Fact(
         name, table, f"one row per {one.replace('_', ' ')}", key, joined, links, dates, degenerate,
         attributes, measures,
-        found.scores.get(table, 0.0), _fact_why(found, plan, table, measures),
+        found.scores.get(table, 0.0), _fact_why(found, plan, table, measures), junk,
     )  # fmt: skip
 
 
@@ -240,110 +247,11 @@ def _links(
     return tuple(result)
 
 
-def _headers(found: Found, table: str, plan: dims.Plan) -> tuple[Path, ...]:
-    """The paths to the headers whose dates and status fold in, nearest first."""
-    result: list[Path] = []
-    here = table
-    path: Path = ()
-    while True:
-        hop = _header_of(found, here)
-        if hop is None or any(step.target == hop.target for step in path):
-            return tuple(result)
-        path = (*path, hop)
-        result.append(path)
-        here = hop.target
-
-
-def _degenerate(found: Found, node: Node, plan: dims.Plan, taken: naming.Names) -> tuple[SourceColumn, ...]:
-    """Numbers of documents: the keys of headers and of other events that the row belongs to."""
-    result = []
-    for path in plan.reached[node.name].joined:
-        hop = path[-1]
-        if found.shapes[hop.target] in (Shape.PASS, Shape.BRIDGE) or len(path) > 3:
-            continue
-        source = found.graph[hop.table]
-        for column in hop.columns:
-            if len(path) == 1 and column in node.key:
-                continue
-            said = (
-                naming.column(source, column)
-                if source.said_of[column] != ("id",)
-                else f"{naming.entity(source)}_id"
-            )
-            result.append(
-                SourceColumn(
-                    taken.take(said, f"{naming.entity(source)}_{said}"),
-                    column,
-                    path[:-1],
-                    _note(source, column),
-                )
-            )
-    return tuple(result)
-
-
-def _dates(found: Found, node: Node, headers: tuple[Path, ...], taken: naming.Names) -> tuple[DateRole, ...]:
-    wanted: list[tuple[Path, Node]] = [((), node)]
-    wanted += [(path, found.graph[path[-1].target]) for path in headers]
-    if not any(source.dates for _, source in wanted):
-        wanted += _lent(node, found)
-    result = []
-    for path, source in wanted:
-        lent = bool(path) and path not in headers
-        columns = source.columns(Use.DATE) or source.columns(Use.HIRE) if lent else source.dates
-        for column in columns:
-            said = naming.event_date(source, column.name)
-            role = taken.role(said, f"{naming.entity(source)}_{said}")
-            later = column.nullable and (
-                bool(set(source.said_of[column.name]) & lexicon.LATER) or source.uses[column.name] is Use.END
-            )
-            has_time = column.type.kind in (Kind.TIMESTAMP, Kind.TIMESTAMPTZ)
-            result.append(DateRole(role, column.name, path, later, has_time, column.type.kind is Kind.STRING))
-    return tuple(result)
-
-
-def _lent(node: Node, found: Found) -> list[tuple[Path, Node]]:
-    """A row without any date takes that of what it is part of: a race, a flight, the parent in its key."""
-    lent: list[tuple[Path, Node]] = []
-    for hop in node.links:
-        target = found.graph[hop.target]
-        takes_place = target.head in lexicon.EVENT_PARENT | lexicon.CALENDAR
-        if (takes_place or set(hop.columns) <= set(node.key)) and target.columns(Use.DATE, Use.HIRE):
-            lent.append(((hop,), target))
-    return lent[:1]
-
-
-def _attributes(
-    found: Found, node: Node, headers: tuple[Path, ...], taken: naming.Names
-) -> tuple[SourceColumn, ...]:
-    result = []
-    sources: list[tuple[Path, Node]] = [((), node), *((p, found.graph[p[-1].target]) for p in headers)]
-    for path, source in sources:
-        for column in source.table.columns:
-            use = source.uses[column.name]
-            if (
-                use in _QUIET
-                or column.native.lower() in _ESSAYS
-                or use in (Use.ADDITIVE, Use.SEMI, Use.PRICE, Use.DATE, Use.START, Use.END)
-                or column.name in source.key
-            ):
-                continue
-            said = naming.column(source, column.name)
-            result.append(
-                SourceColumn(
-                    taken.take(said, f"{naming.entity(source)}_{said}"),
-                    column.name,
-                    path,
-                    _note(source, column.name),
-                )
-            )
-    return tuple(result)
-
-
 def _own_headers(found: Found, table: str) -> set[str]:
     return {hop.target for hop in (found.lines.get(table), found.satellites.get(table)) if hop}
 
 
-def _fact_why(found: Found, plan: dims.Plan, table: str, measures: tuple[object, ...]) -> tuple[str, ...]:
+def _fact_why(found: Found, plan: dims.Plan, table: str, measures: tuple[Measure, ...]) -> tuple[str, ...]:
     why = list(found.why[table])
     if found.parts.get(table):
         why.append("Score: " + ", ".join(found.parts[table]) + ".")
@@ -363,6 +271,7 @@ def _fact_why(found: Found, plan: dims.Plan, table: str, measures: tuple[object,
             why.append(f"{target} holds only keys: joined through to what it refers to.")
         else:
             why.append(f"{target} is an event of its own; this fact takes its keys, never its numbers.")
+    why += link_reasons(found.graph, table)
     if not measures:
         why.append("No number to sum: a factless fact; its rows are counted.")
     return tuple(dict.fromkeys(why))
@@ -396,7 +305,7 @@ def _bridge(
             )
         )
     shown = [c.name for c in node.table.columns if node.uses[c.name] not in LEFT_OUT]
-    attributes = tuple(SourceColumn(taken.take(naming.column(node, c)), c, (), _note(node, c)) for c in shown)
+    attributes = tuple(SourceColumn(taken.take(naming.column(node, c)), c, (), note(node, c)) for c in shown)
     name = names.take(f"bridge_{naming.many(naming.entity(node))}", f"bridge_{words.snake(node.said)}")
     why = [
         "Many-to-many: kept as a bridge, with a weight that adds up to 1 for each "

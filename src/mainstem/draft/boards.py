@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from mainstem.draft import header, lexicon, words
@@ -36,6 +37,10 @@ _PLANNED = frozenset(
     ]
 )
 _LABEL = 1.5
+_OF_PEOPLE = frozenset({"contact", "title", "salutation", "suffix", "occupation", "job"})
+_SELDOM = 0.2  # share of rows without a date from which it is not the one people mean
+_BARS = 40  # values up to which a split can be read
+_MANY = 1_000_000  # rows, above which the days of three attributes make a cube too large for the browser
 _PLACES = ("country", "nation", "region", "territory", "state", "province", "city")
 _KINDS = (
     "category",
@@ -57,10 +62,11 @@ def board_file(star: Star, fact: Fact, graph: Graph) -> DraftedFile:
     measures = _measures(fact)
     main = _main(fact, measures)
     splits = _splits(star, fact, graph)
-    date = _date(fact)
+    date = _date(fact, graph)
     dimensions: dict[str, Any] = {name: spec for name, spec, _ in splits}
     if date:
-        dimensions["date"] = header.flow(column=f"{date.name}_date", grain="day")
+        grain = "month" if graph[fact.table].table.rows > _MANY else "day"
+        dimensions["date"] = header.flow(column=f"{date.name}_date", grain=grain)
     title = words.title(fact.name.removeprefix("fact_"))
     rows: list[Any] = [[header.flow(kpi=name) for name in list(measures)[:4]]]
     bars = [{"bar": header.flow(by=name, measure=main)} for name, _, _ in splits[:2]]
@@ -86,10 +92,23 @@ def _measures(fact: Fact) -> dict[str, Any]:
     shown: dict[str, Any] = {m.name: header.flow(sum=m.name, format=_format(m)) for m in adding[:4]}
     count = fact.name.removeprefix("fact_")
     shown[count if count not in shown else f"{count}_count"] = header.flow(count="*", format=",")
+    amount = next((m for m in fact.measures if m.product_of), None)
     for m in fact.measures:
         if m.additive is not Additivity.FULL and len(shown) < 6:
-            shown[f"average_{m.name}"] = header.flow(average=m.name, format=_format(m))
+            shown |= _average(m, amount, shown)
     return shown
+
+
+def _average(measure: Measure, amount: Measure | None, shown: Mapping[str, Any]) -> dict[str, Any]:
+    """A price averages over what was sold, not over the rows; a discount that the amount has taken off
+    already is in that price."""
+    quantity, price, *discount = amount.product_of if amount else ("", "")
+    if amount is None or measure.name not in (price, *discount) or not {amount.name, quantity} <= set(shown):
+        return {f"average_{measure.name}": header.flow(average=measure.name, format=_format(measure))}
+    if measure.name in discount:
+        return {}
+    name = f"average_{price}_after_discount" if discount else f"average_{price}"
+    return {name: header.flow(ratio=header.flow_list([amount.name, quantity]), format=_format(measure))}
 
 
 def _rank(measure: Measure) -> tuple[int, str]:
@@ -107,10 +126,17 @@ def _main(fact: Fact, measures: dict[str, Any]) -> str:
     return next(iter(measures))
 
 
-def _date(fact: Fact) -> DateRole | None:
-    """The date people mean: when it happened, not when it should have or was done with."""
+def _date(fact: Fact, graph: Graph) -> DateRole | None:
+    """The date people mean: when it happened, not when it should have or was done with; one that the rows
+    have, where the data says so."""
     usable = [role for role in fact.dates if not role.later and not set(role.name.split("_")) & _PLANNED]
-    return next(iter((*usable, *fact.dates)), None)
+
+    def known(role: DateRole) -> bool:
+        owner = role.path[-1].target if role.path else fact.table
+        figures = graph.profile.column(owner, role.column)
+        return figures is None or figures.nulls <= _SELDOM
+
+    return next(iter((*filter(known, usable), *usable, *fact.dates)), None)
 
 
 def _splits(star: Star, fact: Fact, graph: Graph) -> list[tuple[str, Any, float]]:
@@ -127,15 +153,7 @@ def _splits(star: Star, fact: Fact, graph: Graph) -> list[tuple[str, Any, float]
                 spec: Any = f"{dimension.name}.{attribute.name}"
                 if times[dimension.name] > 1:
                     spec = header.flow(column=spec, via=link.name)
-                found.append(
-                    (
-                        score,
-                        attribute.name
-                        if times[dimension.name] == 1
-                        else f"{link.role or dimension.entity}_{attribute.name}",
-                        spec,
-                    )
-                )
+                found.append((score, _split_name(graph, link, dimension, attribute, times), spec))
         for item in dimension.gathered:
             found.append((4.5, item.name, f"{dimension.name}.{item.name}"))
     for attribute in fact.attributes:
@@ -151,6 +169,26 @@ def _splits(star: Star, fact: Fact, graph: Graph) -> list[tuple[str, Any, float]
         if len(chosen) < 3 and name not in {c[0] for c in chosen} and not _same_kind(name, chosen):
             chosen.append((name, spec, score))
     return chosen
+
+
+def _split_name(
+    graph: Graph, link: Link, dimension: Dimension, attribute: SourceColumn, times: Mapping[str, int]
+) -> str:
+    """`country`, `departure_city` where the dimension has roles, `shipper` for the shipper's name."""
+    one = times[dimension.name] == 1
+    if _names_it(graph, dimension, attribute):
+        return dimension.entity if one else (link.role or dimension.entity)
+    return attribute.name if one else f"{link.role or dimension.entity}_{attribute.name}"
+
+
+def _names_it(graph: Graph, dimension: Dimension, attribute: SourceColumn) -> bool:
+    """Whether the attribute is what one of the dimension's things is called."""
+    if attribute.path:
+        return False
+    node = graph[dimension.table]
+    said = node.said_of[attribute.column]
+    generic = len(said) == 2 and said[1] == "name" and said[0] in ("company", "full", "display", "legal")
+    return node.uses[attribute.column] is Use.LABEL or generic
 
 
 def _same_kind(name: str, chosen: list[tuple[str, Any, float]]) -> bool:
@@ -179,6 +217,36 @@ def _score(graph: Graph, dimension: Dimension, attribute: SourceColumn, link: Li
     if said[-1] in ("description", "address", "comment", "comments", "notes", "url", "phone", "text"):
         return 0.0
     tail = said[-2:] if said[-1] == "name" else said[-1:]
+    score = _by_name(tail)
+    score = _by_values(graph, dimension, attribute, score)
+    if score and len(link.path) > 2:
+        score -= 0.5
+    if score and attribute.path and set(tail) & set(_PLACES) and not is_geo(owner):
+        score -= 2.0  # the supplier's country says less than the customer's
+    return score - (1.0 if attribute.path and len(attribute.path) > 2 and "country" not in tail else 0.0)
+
+
+def _by_values(graph: Graph, dimension: Dimension, attribute: SourceColumn, score: float) -> float:
+    """What the number of its values says of a split: one is none, few are good, many cannot be read."""
+    owner = graph[attribute.path[-1].target if attribute.path else dimension.table]
+    use, said = owner.uses[attribute.column], set(owner.said_of[attribute.column])
+    named = _names_it(graph, dimension, attribute)
+    figures = graph.profile.column(owner.name, attribute.column)
+    if figures is None or figures.distinct < 0:
+        return score or (_LABEL if named else 0.0)
+    if figures.distinct < 2:
+        return 0.0
+    if figures.distinct > _BARS:
+        return max(_LABEL + 0.1, score - 3.0) if score > _LABEL else score or (_LABEL if named else 0.0)
+    few = figures.distinct <= _BARS // 2
+    person = owner.head in lexicon.PERSON_ROLE or bool(said & _OF_PEOPLE)
+    if not score and few and not person and not attribute.path and (named or use in (Use.TEXT, Use.FLAG)):
+        return _LABEL + (1.0 if named else 0.5)
+    return score or (_LABEL if named else 0.0)
+
+
+def _by_name(tail: list[str]) -> float:
+    """What the words of an attribute promise: a place, a kind of thing."""
     score = 0.0
     for place, worth in zip(_PLACES, (6, 6, 4.5, 4, 3, 3, 1), strict=True):
         if place in tail:
@@ -186,10 +254,4 @@ def _score(graph: Graph, dimension: Dimension, attribute: SourceColumn, link: Li
     for kind in _KINDS:
         if kind in words.meanings(tail):
             score = max(score, 5.5 if kind in ("category", "line", "genre", "brand", "segment") else 4.0)
-    if not score and use is Use.LABEL and not attribute.path:
-        score = _LABEL
-    if score and len(link.path) > 2:
-        score -= 0.5
-    if score and attribute.path and set(tail) & set(_PLACES) and not is_geo(owner):
-        score -= 2.0  # the supplier's country says less than the customer's
-    return score - (1.0 if attribute.path and len(attribute.path) > 2 and "country" not in tail else 0.0)
+    return score

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from mainstem.draft import lexicon
 from mainstem.draft.columns import Use
+from mainstem.draft.derive import adding_up, underivable
 from mainstem.draft.graph import Graph, Node
+from mainstem.draft.profile import ENOUGH
 from mainstem.draft.shapes import Shape, named_after_ends, shape_of
 from mainstem.draft.star import Hop
 
@@ -134,7 +136,8 @@ def _lines(graph: Graph, plain: list[Node], events: frozenset[str]) -> tuple[dic
             header = graph[hop.target]
             if hop.target not in events and not _dateless_header(node, header, hop):
                 continue
-            rank = 3 if _part_of(node, header, hop) else 2 if _hangs_on(node, header, hop) else 0
+            part = _part_of(node, header, hop) and not _one_each(graph, node, hop)
+            rank = 3 if part else 2 if _hangs_on(node, header, hop) else 0
             if rank and (best is None or rank > best[0]):
                 best = (rank, hop)
         if best:
@@ -166,6 +169,12 @@ def _part_of(child: Node, header: Node, hop: Hop) -> bool:
     ):
         return _stem(child, header) or _in_key(child, hop) or _only_header(child, hop)
     return not own_event and (_stem(child, header) or (_in_key(child, hop) and len(child.key) > 1))
+
+
+def _one_each(graph: Graph, child: Node, hop: Hop) -> bool:
+    """Never two rows of one parent, in data that would show it: no lines, whatever the name."""
+    many = graph.profile.seen(child.name) >= ENOUGH and child.head not in lexicon.LINE
+    return many and len(hop.columns) == 1 and graph.profile.unique(child.name, hop.columns[0]) is True
 
 
 def _only_header(child: Node, hop: Hop) -> bool:
@@ -308,51 +317,20 @@ def _absorb(graph: Graph, facts: list[str], lines: Links, why: dict[str, list[st
         header = graph[hop.target]
         if line not in facts or header.name in absorbed:
             continue
-        kept = underivable(graph[line], header)
+        kept = underivable(graph.profile, graph[line], header)
         if kept:
             names = ", ".join(kept)
-            why[header.name].append(f"Stays a fact beside its lines: {names} cannot be derived from them.")
+            told = adding_up(graph.profile, graph[line], header)
+            why[header.name].append(
+                f"Stays a fact beside its lines: {names} cannot be derived from them.{told}"
+            )
         else:
             absorbed[header.name] = line
             why[header.name].append(
                 f"Header of {line}: one process; its keys, dates and status fold into the lines."
+                + adding_up(graph.profile, graph[line], header)
             )
     return absorbed
-
-
-def underivable(line: Node, header: Node) -> list[str]:
-    """The header's additive columns that are no sum over its lines (freight, tax, tips)."""
-    said_line = {w for c in line.measures for w in (*line.said_of[c.name], *_meant(line, c.name))}
-    money = bool(said_line & lexicon.MONEY)
-    counted = bool(said_line & lexicon.QUANTITY)
-    left = []
-    for column in header.columns(Use.ADDITIVE):
-        said = {*header.said_of[column.name], *_meant(header, column.name)}
-        special = said & {
-            "freight",
-            "tax",
-            "shipping",
-            "tip",
-            "fee",
-            "surcharge",
-            "gratuity",
-            "toll",
-            "discount",
-            "deposit",
-            "charge",
-        }
-        if special:
-            derived = bool(special & said_line) or ("total" in said and money)
-        else:
-            derived = money if said & lexicon.MONEY else counted if said & lexicon.QUANTITY else False
-        if not derived:
-            left.append(column.name)
-    return left
-
-
-def _meant(node: Node, column: str) -> tuple[str, ...]:
-    from_words = node.said_of[column]
-    return tuple(lexicon.ABBREVIATIONS.get(w, w) for w in from_words)
 
 
 def _last_resort(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from mainstem.draft import keys, lexicon, words
 from mainstem.draft.columns import DATES, MEASURES, Named, Use, use_of
-from mainstem.draft.profile import Profile
-from mainstem.draft.star import Hop
+from mainstem.draft.profile import ENOUGH, ColumnProfile, Profile
+from mainstem.draft.star import Hop, Proposal
 from mainstem.schema import Column, Database, Kind, Table
+
+_SAYING = frozenset({Use.TEXT, Use.CODE, Use.LABEL, Use.PERSON, Use.FLAG})
+_SHORT = re.compile(r"(?:n?(?:var)?char|character(?: varying)?)(?:\([1-5]\))?$|enum")
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class Graph:
     nodes: Mapping[str, Node]
     children: Mapping[str, tuple[Hop, ...]]
     profile: Profile
-    notes: tuple[str, ...] = field(default=())
+    proposals: tuple[Proposal, ...] = ()
 
     def __getitem__(self, name: str) -> Node:
         return self.nodes[name]
@@ -86,7 +90,7 @@ def build(database: Database, profile: Profile | None = None) -> Graph:
     known = profile or Profile()
     tables = [keys.with_key(table, known) for table in database.tables]
     said = _table_words(tables)
-    found = keys.foreign_keys(tables, said, known)
+    found, proposals = keys.foreign_keys(tables, said, known)
     everywhere = _audit_links(tables)
     nodes: dict[str, Node] = {}
     for table in tables:
@@ -95,7 +99,14 @@ def build(database: Database, profile: Profile | None = None) -> Graph:
     for node in nodes.values():
         for hop in node.links:
             children[hop.target].append(hop)
-    return Graph(database, nodes, {name: tuple(hops) for name, hops in children.items()}, known)
+    by_target = {name: tuple(hops) for name, hops in children.items()}
+    return Graph(database, nodes, by_target, known, proposals)
+
+
+def candidates(database: Database, profile: Profile) -> list[Hop]:
+    """Links that nobody declared and that names make likely: what to ask the data about."""
+    tables = [keys.with_key(table, profile) for table in database.tables]
+    return keys.candidates(tables, _table_words(tables), profile)
 
 
 def _table_words(tables: list[Table]) -> dict[str, tuple[str, ...]]:
@@ -136,7 +147,7 @@ def _node(
             column, own, words.meanings(own), means, column.name in table.primary_key, column.name in linked,
             profile.column(table.name, column.name),
         )  # fmt: skip
-        uses[column.name] = use_of(named)
+        uses[column.name] = _by_data(named, use_of(named), profile.seen(table.name))
     audit = [
         h for h in hops if _is_audit(h, said_of, everywhere) and not set(h.columns) & set(table.primary_key)
     ]
@@ -148,6 +159,24 @@ def _node(
     links = tuple(h for h in rest if h.target != table.name)
     return Node(table, said, means, table.primary_key, uses, said_of, links, own_links, tuple(audit),
                 frozenset(h.columns for h in inferred))  # fmt: skip
+
+
+def _by_data(named: Named, use: Use, rows: int) -> Use:
+    """What the values say against the name: nothing at all, or a flag."""
+    figures = named.profile
+    if figures is None or rows < ENOUGH or use not in _SAYING:
+        return use
+    if figures.nulls >= 1:
+        return Use.JUNK
+    return Use.FLAG if use in (Use.TEXT, Use.CODE) and _two_valued(named.column, figures) else use
+
+
+def _two_valued(column: Column, figures: ColumnProfile) -> bool:
+    if figures.distinct != 2:
+        return False
+    if column.type.kind in (Kind.INT, Kind.LONG):
+        return (figures.low, figures.high) == (0, 1)
+    return column.type.kind is Kind.STRING and bool(_SHORT.match(column.native.lower()))
 
 
 def _column_words(table: Table) -> dict[str, tuple[str, ...]]:

@@ -83,8 +83,15 @@ class Joins:
                 )
                 for c, t in zip(hop.columns, hop.target_columns, strict=True)
             ]
-            lines.append(f"{indent}left join {named}\n{indent}    on " + f"\n{indent}    and ".join(pairs))
+            lines.append(f"{indent}left join {named}\n{indent}    on{_and(pairs, indent)}")
         return "\n".join(lines)
+
+
+def _and(pairs: list[str], indent: str) -> str:
+    """One condition on the line of `on`, several each on a line of its own."""
+    if len(pairs) == 1:
+        return f" {pairs[0]}"
+    return f"\n{indent}        " + f"\n{indent}        and ".join(pairs)
 
 
 def key_text(joins: Joins, path: Path, key: tuple[str, ...]) -> str:

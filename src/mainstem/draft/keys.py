@@ -6,12 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from mainstem.draft import lexicon, words
-from mainstem.draft.profile import Profile
-from mainstem.draft.star import Hop
+from mainstem.draft.profile import ENOUGH, Profile
+from mainstem.draft.star import Hop, Proposal
 from mainstem.schema import Column, Kind, Table
 
 ACCEPT = 0.7
 """Score from which a candidate is taken (Rostin et al. 2009; weights in docs/drafting.md)."""
+
+ASK = 0.5
+"""Score from which a candidate that is not taken is asked for."""
+
+WEAK = 0.3
+"""Worth of a name that only mentions the table: with all values found it is asked for, never taken."""
 
 _FAMILY = {
     Kind.INT: "number", Kind.LONG: "number", Kind.DECIMAL: "number", Kind.STRING: "text",
@@ -44,32 +50,54 @@ def with_key(table: Table, profile: Profile) -> Table:
         )
         if not named or any(column.name in k.columns for k in table.foreign_keys):
             continue
-        figures = profile.column(table.name, column.name)
-        rows = profile.rows.get(table.name, -1)
-        if (
-            figures is None
-            or rows < 0
-            or figures.distinct < 0
-            or (figures.distinct == rows and not figures.nulls)
-        ):
+        if profile.unique(table.name, column.name) is not False:
+            return replace(table, primary_key=(column.name,))
+    return _by_contents(table, profile)
+
+
+def _by_contents(table: Table, profile: Profile) -> Table:
+    """A leading column of codes or numbers in which no two rows agree, by the data alone."""
+    if profile.seen(table.name) < ENOUGH:
+        return table
+    for column in table.columns[:2]:
+        said = set(words.meanings(words.split(column.name)))
+        plain = column.type.kind in (Kind.INT, Kind.LONG, Kind.STRING)
+        if plain and not said & lexicon.MONEY and profile.unique(table.name, column.name):
             return replace(table, primary_key=(column.name,))
     return table
 
 
 def foreign_keys(
     tables: list[Table], said: Mapping[str, tuple[str, ...]], profile: Profile
-) -> dict[str, tuple[Hop, ...]]:
-    """Undeclared links by table. One target a column, no two tables that point at each other."""
+) -> tuple[dict[str, tuple[Hop, ...]], tuple[Proposal, ...]]:
+    """Undeclared links by table, and the proposals behind them: taken from `ACCEPT`, asked from `ASK` where
+    the data was looked at. One target a column, no two tables that point at each other."""
     search = _Search(tables, said, profile)
     found: dict[str, list[Hop]] = {}
+    proposals: list[Proposal] = []
+    for table, column in _unlinked(tables):
+        best = search.best(table, column)
+        if best and best.accepted:
+            found.setdefault(table.name, []).append(best.hop)
+        if best:
+            proposals.append(best)
+    kept = {name: tuple(hops) for name, hops in _without_cycles(tables, found).items()}
+    proposals = [p for p in proposals if not p.accepted or p.hop in kept.get(p.hop.table, ())]
+    return kept, tuple(proposals)
+
+
+def candidates(tables: list[Table], said: Mapping[str, tuple[str, ...]], profile: Profile) -> list[Hop]:
+    """Every link that a name makes likely enough to look at the values."""
+    search = _Search(tables, said, profile)
+    return [hop for table, column in _unlinked(tables) for _, hop in search.named(table, column)]
+
+
+def _unlinked(tables: list[Table]) -> Iterator[tuple[Table, Column]]:
     for table in tables:
         linked = {c for key in table.foreign_keys for c in key.columns}
         for column in table.columns:
             if column.name not in linked and column.type.kind in _FAMILY:
-                best = search.best(table, column)
-                if best:
-                    found.setdefault(table.name, []).append(best)
-    return {name: tuple(hops) for name, hops in _without_cycles(tables, found).items()}
+                yield table, column
 
 
 class _Search:
@@ -93,10 +121,10 @@ class _Search:
             for start in range(1, len(name)):
                 self._by_tail.setdefault(name[start:], []).append(table)
 
-    def best(self, table: Table, column: Column) -> Hop | None:
-        """The link of a column with the highest score of `ACCEPT` or more; the first by name among equals."""
+    def named(self, table: Table, column: Column) -> list[tuple[float, Hop]]:
+        """The links of a column that its name allows, each with the worth of the name."""
         alone = table.primary_key == (column.name,)
-        scored: list[tuple[float, str, Table]] = []
+        found: dict[str, tuple[float, Hop]] = {}
         for name, target in self._candidates(table, column):
             key = target.column(target.primary_key[0])
             if (target.name == table.name and column.name == key.name) or (
@@ -105,13 +133,24 @@ class _Search:
                 continue
             if _FAMILY.get(key.type.kind) != _FAMILY[column.type.kind]:
                 continue
-            score = _score(name, self._profile.contained.get((table.name, column.name, target.name)))
-            if score >= ACCEPT:
-                scored.append((-score, target.name, target))
+            if name > found.get(target.name, (0.0,))[0]:
+                found[target.name] = name, Hop(table.name, (column.name,), target.name, target.primary_key)
+        return list(found.values())
+
+    def best(self, table: Table, column: Column) -> Proposal | None:
+        """The link of a column with the highest score; the first by name among equals."""
+        scored = []
+        for name, hop in self.named(table, column):
+            contained = self._profile.contained.get((table.name, column.name, hop.target))
+            score = _score(name, contained)
+            if score >= (ACCEPT if contained is None else ASK):
+                scored.append((-score, hop.target, hop, name, contained))
         if not scored:
             return None
-        target = min(scored, key=lambda item: item[:2])[2]
-        return Hop(table.name, (column.name,), target.name, target.primary_key)
+        score, _, hop, name, contained = min(scored, key=lambda item: item[:2])
+        told = "by name alone" if contained is None else f"{contained:.0%} of its values are found there"
+        evidence = f"score {-score:.2f}: name {name:.2f}, {told}"
+        return Proposal(hop, round(-score, 4), evidence, -score >= ACCEPT)
 
     def _candidates(self, table: Table, column: Column) -> Iterator[tuple[float, Table]]:
         said = _said(column.name)
@@ -138,6 +177,8 @@ class _Search:
             yield from ((0.9, t) for t in named if _said(t.primary_key[0])[-1] == said[-1])
         if stem[-1] not in lexicon.CLASS | lexicon.LINE:
             yield from ((0.75, t) for t in self._by_tail.get(stem, ()))
+        for word in stem:
+            yield from ((WEAK, t) for t in self._by_name.get((word,), ()))
 
 
 def _said(name: str) -> tuple[str, ...]:

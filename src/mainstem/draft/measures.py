@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
 from mainstem.draft import lexicon, naming, words
 from mainstem.draft.columns import MEASURES, Use
+from mainstem.draft.derive import factors, line_amounts
 from mainstem.draft.graph import Graph, Node
 from mainstem.draft.star import Additivity, Measure
 from mainstem.schema import Column, Kind
 
 _FLOATS = (Kind.FLOAT, Kind.DOUBLE)
 _ADDS = {Use.ADDITIVE: Additivity.FULL, Use.SEMI: Additivity.SEMI, Use.PRICE: Additivity.NONE}
+_UNITS = (Use.TEXT, Use.CODE, Use.KEY, Use.LABEL)
 _DIGITS = {Kind.INT: 10, Kind.LONG: 19}
 _WIDEST = 38
 
 
-def measures_of(graph: Graph, node: Node, taken: naming.Names, dated: bool) -> tuple[Measure, ...]:
-    """Rules 20 and 21, over the grain table alone: a header's numbers are never copied onto its lines."""
+def measures_of(
+    graph: Graph, node: Node, taken: naming.Names, dated: bool, units: Sequence[Node] = ()
+) -> tuple[Measure, ...]:
+    """Rules 20 and 21, over the grain table alone: a header's numbers are never copied onto its lines.
+    `units` are the tables (the row's own, its headers) whose columns may say the unit of a number."""
     result = []
     for column in node.columns(*MEASURES):
         adds = _ADDS[node.uses[column.name]]
@@ -25,40 +33,67 @@ def measures_of(graph: Graph, node: Node, taken: naming.Names, dated: bool) -> t
             adds = Additivity.NONE if said & {"cost", "price", "value"} else Additivity.SEMI
         name = taken.take(naming.column(node, column.name))
         comment = column.comment.strip().splitlines()[0].strip() if column.comment.strip() else ""
-        result.append(Measure(name, column.name, adds, comment, "", money, column.type.kind not in _FLOATS))
-    derived = _amount(graph, node, taken) if dated else None
-    return (*result, derived) if derived else tuple(result)
+        made = Measure(name, column.name, adds, comment, "", money, column.type.kind not in _FLOATS)
+        result.append(_in_one_unit(graph, made, units))
+    derived = _amount(graph, node, taken, {m.column: m.name for m in result}) if dated else None
+    result += [_in_one_unit(graph, derived, units)] if derived else []
+    return (*result, *_durations(node, taken))
 
 
-def _amount(graph: Graph, node: Node, taken: naming.Names) -> Measure | None:
+def _in_one_unit(graph: Graph, measure: Measure, units: Sequence[Node]) -> Measure:
+    """A number whose unit differs from row to row (the data says so) adds up over nothing."""
+    if measure.additive is not Additivity.FULL:
+        return measure
+    wanted = {"currency"} if measure.money else {"unit", "uom", "units"}
+    for owner in units:
+        for column in owner.table.columns:
+            figures = graph.profile.column(owner.name, column.name)
+            named = set(owner.said_of[column.name]) & wanted and owner.uses[column.name] in _UNITS
+            if named and figures is not None and figures.distinct > 1:
+                said = measure.description or f"{words.title(measure.name)}."
+                unit = f"In the {words.snake(owner.said_of[column.name]).replace('_', ' ')} of its row"
+                told = f"{said} {unit} ({figures.distinct} of them): not summed across."
+                return replace(measure, additive=Additivity.NONE, description=told)
+    return measure
+
+
+def _durations(node: Node, taken: naming.Names) -> tuple[Measure, ...]:
+    """Days from the row's date to a later one of the same row (rented, returned) that may not have come."""
+    begun = [c for c in node.columns(Use.DATE, Use.START) if _is_day(c) and not _is_late(node, c)]
+    ended = [c for c in node.columns(Use.DATE, Use.END) if _is_day(c) and _is_late(node, c)]
+    if not begun or not ended:
+        return ()
+    made = []
+    for column in ended:
+        role = naming.event_date(node, column.name)
+        since = naming.event_date(node, begun[0].name)
+        first, last = (f"cast({{{words.quote(c.name)}}} as date)" for c in (begun[0], column))
+        told = f"Days from {since.replace('_', ' ')} to {role.replace('_', ' ')}; empty until then."
+        name = taken.take(f"days_to_{role}")
+        made.append(Measure(name, "", Additivity.NONE, told, f"date_diff('day', {first}, {last})"))
+    return tuple(made)
+
+
+def _is_day(column: Column) -> bool:
+    return column.type.kind in (Kind.DATE, Kind.TIMESTAMP)
+
+
+def _is_late(node: Node, column: Column) -> bool:
+    late = bool(set(node.said_of[column.name]) & lexicon.LATER) or node.uses[column.name] is Use.END
+    return column.nullable and late
+
+
+def _amount(graph: Graph, node: Node, taken: naming.Names, names: Mapping[str, str]) -> Measure | None:
     """quantity × price × (1 − discount), where the table has no amount of its own."""
-    additive = node.columns(Use.ADDITIVE)
-    if any(
-        set(words.meanings(node.said_of[c.name]))
-        & {"amount", "total", "subtotal", "extended", "revenue", "price"}
-        for c in additive
-    ):
+    parts = factors(node)
+    if line_amounts(node) or parts is None:
         return None
-    quantities = [
-        c
-        for c in additive
-        if set(words.meanings(node.said_of[c.name])) & (lexicon.QUANTITY - {"amount", "volume", "number"})
-    ]
-    prices = [
-        c
-        for c in node.columns(Use.PRICE)
-        if set(node.said_of[c.name]) & {"price", "each"} and "discount" not in node.said_of[c.name]
-    ]
-    prices = prices or [c for c in node.columns(Use.PRICE) if set(node.said_of[c.name]) >= {"unit", "cost"}]
-    if not quantities or not prices:
-        return None
-    quantity, price = quantities[0], prices[0]
-    discount = next((c for c in node.columns(Use.PRICE) if "discount" in node.said_of[c.name]), None)
-    factors = [_decimal(quantity, 18), _decimal(price, 18)]
+    quantity, price, discount = parts
+    multiplied = [_decimal(quantity, 18), _decimal(price, 18)]
     width = _width(quantity) + _width(price)
-    fraction = discount is not None and _is_fraction(graph, node, discount)
+    fraction = discount is not None and is_fraction(graph, node, discount)
     if discount is not None and fraction:
-        factors.append(f"(1 - {_decimal(discount, 9)})")
+        multiplied.append(f"(1 - {_decimal(discount, 9)})")
         width += 10
     if width > _WIDEST:
         return None
@@ -70,7 +105,11 @@ def _amount(graph: Graph, node: Node, taken: naming.Names) -> Measure | None:
             if fraction
             else "; the discount is not taken off: whether it is a share or a sum is not known"
         )
-    return Measure(name, "", Additivity.FULL, told[:1].upper() + told[1:] + ".", " * ".join(factors), True)
+    parts_named = [names[quantity.name], names[price.name]]
+    if discount is not None and fraction:
+        parts_named.append(names[discount.name])
+    told = told[:1].upper() + told[1:] + "."
+    return Measure(name, "", Additivity.FULL, told, " * ".join(multiplied), True, True, tuple(parts_named))
 
 
 def _decimal(column: Column, digits: int) -> str:
@@ -85,7 +124,7 @@ def _width(column: Column) -> int:
     return _DIGITS.get(column.type.kind, 18)
 
 
-def _is_fraction(graph: Graph, node: Node, column: Column) -> bool:
+def is_fraction(graph: Graph, node: Node, column: Column) -> bool:
     """A discount from 0 to 1: by the data, else by its type or its name."""
     figures = graph.profile.column(node.name, column.name)
     if figures is not None and figures.high is not None and figures.low is not None:

@@ -89,7 +89,7 @@ def column(node: Node, name: str, prefix: str = "") -> str:
 
 def _says(said: list[str], prefix: str) -> bool:
     head = prefix.split("_")
-    return said[: len(head)] == head
+    return said[: len(head)] == head or (len(head) > 1 and said[:2] == head[:2])
 
 
 def event_date(node: Node, name: str) -> str:

@@ -5,27 +5,54 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+ENOUGH = 50
+"""Rows below which the data decides nothing by what it happens not to hold."""
+
 
 @dataclass(frozen=True, slots=True)
 class ColumnProfile:
     """Figures of one column. `nulls` is a share from 0 to 1; `distinct` counts values that are not null,
-    -1 unknown; `low` and `high` are the extremes of a numeric column, None where unknown or not numeric."""
+    -1 unknown; `low` and `high` are the extremes of a numeric column, None where unknown or not numeric;
+    `blanks` counts texts that differ from another one only by blanks at their ends, `cases` those that do
+    only by upper and lower case."""
 
     nulls: float = 0.0
     distinct: int = -1
     low: float | None = None
     high: float | None = None
+    blanks: int = 0
+    cases: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """`rows` by table; `columns` by (table, column); `contained` by (table, column, other table): the share
-    of the column's values that are found in the other table's key."""
+    """All figures by lake names.
+
+    `rows` by table (an estimate where `sampled`); `looked` the rows looked at; `columns` by (table, column);
+    `contained` by (table, column, other table): the share of the column's values that are found in the other
+    table's key; `adds_up` by (header, column, line): the share of headers whose amount is the sum of their
+    lines. `unasked` are tables that time did not allow.
+    """
 
     rows: Mapping[str, int] = field(default_factory=dict)
     columns: Mapping[tuple[str, str], ColumnProfile] = field(default_factory=dict)
     contained: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
+    adds_up: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
+    looked: Mapping[str, int] = field(default_factory=dict)
+    sampled: frozenset[str] = frozenset()
+    unasked: tuple[str, ...] = ()
 
     def column(self, table: str, column: str) -> ColumnProfile | None:
         """The figures of one column, if known."""
         return self.columns.get((table, column))
+
+    def seen(self, table: str) -> int:
+        """The rows that the figures of a table rest on; -1 if nobody looked."""
+        return self.looked.get(table, self.rows.get(table, -1))
+
+    def unique(self, table: str, column: str) -> bool | None:
+        """Whether every row looked at has a value of its own; None if that is not known."""
+        figures, seen = self.column(table, column), self.seen(table)
+        if figures is None or seen < 0 or figures.distinct < 0:
+            return None
+        return figures.distinct == seen and not figures.nulls

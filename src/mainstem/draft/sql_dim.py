@@ -5,13 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from mainstem.draft import header, words
+from mainstem.draft.columns import Use
 from mainstem.draft.graph import Graph
 from mainstem.draft.joins import Joins, key_text
-from mainstem.draft.sql_fact import MISSING, day, named, select
-from mainstem.draft.star import Bridge, DateRole, Dimension, DraftedFile, Gathered, SourceColumn, Star
+from mainstem.draft.sql_fact import MISSING, junk_key, named, select
+from mainstem.draft.star import (
+    Bridge,
+    DateRole,
+    Dimension,
+    DraftedFile,
+    Fact,
+    Gathered,
+    Junk,
+    SourceColumn,
+    Star,
+)
 from mainstem.schema import Column, Kind
 
 UNKNOWN = "'Unknown'"
+_SHARES = frozenset({"percent", "percentage", "pct", "share", "weight", "ratio", "proportion"})
 
 
 def dimension_file(star: Star, dimension: Dimension, graph: Graph) -> DraftedFile:
@@ -21,9 +33,8 @@ def dimension_file(star: Star, dimension: Dimension, graph: Graph) -> DraftedFil
     columns = [(dimension.key_name, key_text(joins, (), dimension.key), MISSING)]
     for attribute in dimension.attributes:
         source = _source(graph, dimension.table, attribute)
-        columns.append(
-            (attribute.name, _value(star, joins, attribute, source), _unknown(dimension, attribute, source))
-        )
+        value = _value(star, joins, graph, dimension, attribute)
+        columns.append((attribute.name, value, _unknown(dimension, attribute, source)))
     columns += [
         (item.name, f"{listed[item]}.{words.quote(item.name)}", UNKNOWN) for item in dimension.gathered
     ]
@@ -60,9 +71,19 @@ def padded(engine: str, column: Column) -> bool:
     )
 
 
-def _value(star: Star, joins: Joins, attribute: SourceColumn, source: Column) -> str:
+def _value(star: Star, joins: Joins, graph: Graph, dimension: Dimension, attribute: SourceColumn) -> str:
     value = joins.column(attribute.path, attribute.column)
-    return f"rtrim({value})" if padded(star.engine, source) else value
+    if _split_by_blanks(graph, dimension, attribute):
+        return f"trim({value})"
+    return f"rtrim({value})" if padded(star.engine, _source(graph, dimension.table, attribute)) else value
+
+
+def _split_by_blanks(graph: Graph, dimension: Dimension, attribute: SourceColumn) -> bool:
+    """Whether the data holds texts that only blanks tell apart: one thing, counted as two."""
+    table = attribute.path[-1].target if attribute.path else dimension.table
+    figures = graph.profile.column(table, attribute.column)
+    own_key = not attribute.path and attribute.column in dimension.key
+    return figures is not None and figures.blanks > 0 and not own_key
 
 
 def _unknown(dimension: Dimension, attribute: SourceColumn, source: Column) -> str:
@@ -93,6 +114,7 @@ def _dimension_header(star: Star, dimension: Dimension, graph: Graph) -> dict[st
     why = list(dimension.why)
     if any(padded(star.engine, _source(graph, dimension.table, a)) for a in dimension.attributes):
         why.append("Text is cut of blanks at its end: to the source 'Norway' and 'Norway  ' are one value.")
+    why += text_findings(graph, dimension)
     columns: dict[str, Any] = {
         dimension.key_name: f"Key: the natural key as text; 'missing' is the unknown {said}."
     }
@@ -107,6 +129,66 @@ def _dimension_header(star: Star, dimension: Dimension, graph: Graph) -> dict[st
         "columns": columns,
         "why": why,
     }
+
+
+def text_findings(graph: Graph, dimension: Dimension) -> list[str]:
+    """What the data says of texts that would split a group, one sentence a column."""
+    told = []
+    for attribute in dimension.attributes:
+        table = attribute.path[-1].target if attribute.path else dimension.table
+        figures = graph.profile.column(table, attribute.column)
+        if figures is None:
+            continue
+        if _split_by_blanks(graph, dimension, attribute):
+            told.append(
+                f"{attribute.name}: {_differing(figures.blanks)} by blanks at the ends; they are trimmed, so "
+                "that one thing is one group."
+            )
+        if figures.cases > 0:
+            told.append(
+                f"{attribute.name}: {_differing(figures.cases)} by upper and lower case; left so: lower() "
+                "would join them."
+            )
+    return told
+
+
+def _differing(number: int) -> str:
+    return f"{number} value{' differs' if number == 1 else 's differ'} from another only"
+
+
+def junk_file(star: Star, fact: Fact, junk: Junk, graph: Graph) -> DraftedFile:
+    """The flags of a fact as a dimension: one row a combination that occurs, and an unknown."""
+    joins = Joins(graph, fact.table)
+    columns = [(junk.key_name, junk_key(junk, joins))]
+    columns += [(c.name, joins.column(c.path, c.column)) for c in junk.columns]
+    shown = ",\n".join(f"        {named(sql, name)}" for name, sql in columns)
+    found = f"combinations as (\n    select distinct\n{shown}\n{joins.clause()}\n)"
+    names = [words.quote(name) for name, _ in columns]
+    # Two combinations with one key would be the same text: then one row stands for both.
+    kept = ",\n".join([f"        {names[0]}", *(f"        max({n}) as {n}" for n in names[1:])])
+    empty = ",\n".join([f"        {MISSING} as {names[0]}", *(f"        null as {n}" for n in names[1:])])
+    final = (
+        f"final as (\n    select\n{kept}\n    from combinations\n    group by {names[0]}\n"
+        f"    union all\n    select\n{empty}\n)"
+    )
+    last = ",\n".join(f"    {name}" for name in names)
+    body = ",\n\n".join([*joins.imports(), found, final])
+    about = junk.entity.replace("_", " ")
+    document = {
+        "kind": "dimension",
+        "description": f"{words.title(about)}: one row a combination that occurs, and an unknown.",
+        "key": header.flow_list([junk.key_name]),
+        "columns": {
+            junk.key_name: "Key: the values joined by bars; 'missing' is the unknown combination.",
+            **{c.name: c.description or f"{words.title(c.name)}." for c in junk.columns},
+        },
+        "why": [
+            f"A junk dimension: {len(junk.columns)} flags of {fact.name} that say little each; together they "
+            "are one key instead of so many columns on every row."
+        ],
+    }
+    text = f"with\n{body}\n\nselect\n{last}\nfrom final\n"
+    return DraftedFile(f"models/{junk.name}.sql", header.comment(document) + text)
 
 
 # --- dates ----------------------------------------------------------------------------------------------
@@ -183,9 +265,27 @@ final as (
         strftime(day, '%A') in ('Saturday', 'Sunday') as is_weekend
     from days
     union all
-    select 'missing', null, null, 'Unknown', 'Unknown', 'Unknown', null, 'Unknown', null
+    select
+        'missing' as date_key,
+        null as date,
+        null as year,
+        'Unknown' as quarter,
+        'Unknown' as month,
+        'Unknown' as month_name,
+        null as day,
+        'Unknown' as weekday,
+        null as is_weekend
     union all
-    select 'not_yet', null, null, 'Not yet', 'Not yet', 'Not yet', null, 'Not yet', null
+    select
+        'not_yet' as date_key,
+        null as date,
+        null as year,
+        'Not yet' as quarter,
+        'Not yet' as month,
+        'Not yet' as month_name,
+        null as day,
+        'Not yet' as weekday,
+        null as is_weekend
 )
 
 select
@@ -217,7 +317,7 @@ def bridge_file(star: Star, bridge: Bridge, graph: Graph) -> DraftedFile:
     if bridge.links:
         host = bridge.links[0].path[0]
     over = ", ".join(joins.column((), c) for c in host.columns)
-    columns.append(("weight", f"1.0 / count(*) over (partition by {over})"))
+    columns.append(("weight", _weight(joins, graph, bridge, over)))
     key = graph[bridge.table].key
     names = {c.column: c.name for c in bridge.attributes}
     described: dict[str, Any] = {
@@ -229,6 +329,9 @@ def bridge_file(star: Star, bridge: Bridge, graph: Graph) -> DraftedFile:
     }
     described |= {c.name: c.description or f"{words.title(c.name)}." for c in bridge.attributes}
     described["weight"] = "Share of the first end: adds up to 1."
+    why = list(bridge.why)
+    share = _share(graph, bridge)
+    why += [f"The weight is {share}, brought to a sum of 1; equal shares where it is empty."] if share else []
     document = {
         "kind": "bridge",
         "description": f"{words.title(bridge.name.removeprefix('bridge_'))}, one row each.",
@@ -237,9 +340,29 @@ def bridge_file(star: Star, bridge: Bridge, graph: Graph) -> DraftedFile:
             [names[c] for c in key if c in names] if all(c in names for c in key) else []
         ),
         "columns": described,
-        "why": list(bridge.why),
+        "why": why,
     }
     return DraftedFile(f"models/{bridge.name}.sql", header.comment(document) + select(joins, columns))
 
 
-__all__ = ["bridge_file", "dates_file", "day", "dimension_file"]
+def _share(graph: Graph, bridge: Bridge) -> str:
+    """The association's own share (`ownership_percent`), if it has one."""
+    node = graph[bridge.table]
+    return next(
+        (c.name for c in node.columns(Use.PRICE, Use.ADDITIVE) if _SHARES & set(node.said_of[c.name])), ""
+    )
+
+
+def _weight(joins: Joins, graph: Graph, bridge: Bridge, over: str) -> str:
+    equal = f"1.0 / count(*) over (partition by {over})"
+    share = _share(graph, bridge)
+    if not share:
+        return equal
+    given = f"coalesce({joins.column((), share)}, 0)"
+    return (
+        f"coalesce(\n            {given}\n            / nullif(sum({given}) over (partition by {over}), 0),\n"
+        f"            {equal}\n        )"
+    )
+
+
+__all__ = ["bridge_file", "dates_file", "dimension_file", "junk_file"]

@@ -7,11 +7,12 @@ from typing import Any
 from mainstem.draft import header, words
 from mainstem.draft.graph import Graph
 from mainstem.draft.joins import Joins, key_text
-from mainstem.draft.star import Additivity, DateRole, DraftedFile, Fact, Measure, SourceColumn, Star
+from mainstem.draft.star import Additivity, DateRole, DraftedFile, Fact, Junk, Measure, SourceColumn, Star
 from mainstem.schema import Kind
 
 MISSING = "'missing'"
 NOT_YET = "'not_yet'"
+_WIDTH = 110
 
 
 def fact_file(star: Star, fact: Fact, graph: Graph) -> DraftedFile:
@@ -38,7 +39,18 @@ def select(joins: Joins, columns: list[tuple[str, str]]) -> str:
 def named(sql: str, name: str) -> str:
     """The expression under its name; a column that has the name already needs no `as`."""
     quoted = words.quote(name)
-    return sql if sql.rpartition(".")[2] == quoted and "(" not in sql else f"{sql} as {quoted}"
+    if sql.rpartition(".")[2] == quoted and "(" not in sql:
+        return sql
+    line = f"{sql} as {quoted}"
+    if len(line) > _WIDTH and sql.startswith("date_diff('day', cast("):
+        days = sql.removeprefix("date_diff(").removesuffix(")").replace(", cast(", ",\n            cast(")
+        return f"date_diff(\n            {days}\n        ) as {quoted}"
+    value, _, member = sql.removesuffix(")").rpartition(", ")
+    plain = sql.startswith("coalesce(") and member in (MISSING, NOT_YET)
+    if len(line) <= _WIDTH or "\n" in sql or not plain:
+        return line
+    inner = value.removeprefix("coalesce(").replace(" || '|' || ", "\n            || '|' || ")
+    return f"coalesce(\n            {inner},\n            {member}\n        ) as {quoted}"
 
 
 def _keys(star: Star, fact: Fact, joins: Joins) -> list[tuple[str, str]]:
@@ -48,7 +60,15 @@ def _keys(star: Star, fact: Fact, joins: Joins) -> list[tuple[str, str]]:
     for link in fact.links:
         key = star.dimension(link.dimension).key
         result.append((link.name, f"coalesce({key_text(joins, link.path, key)}, {MISSING})"))
+    if fact.junk:
+        result.append((fact.junk.key_name, junk_key(fact.junk, joins)))
     return result
+
+
+def junk_key(junk: Junk, joins: Joins) -> str:
+    """The flags as one text, joined by bars; a NULL counts as a value."""
+    parts = [f"coalesce(cast({joins.column(c.path, c.column)} as varchar), '-')" for c in junk.columns]
+    return "concat_ws(\n            '|',\n            " + ",\n            ".join(parts) + "\n        )"
 
 
 def day(role: DateRole, joins: Joins) -> str:
@@ -121,6 +141,11 @@ def _header(star: Star, fact: Fact, graph: Graph) -> dict[str, Any]:
         said = (link.role or dimension.entity).replace("_", " ")
         columns[link.name] = header.flow(
             description=f"{words.title(said)}.", references=f"{dimension.name}.{dimension.key_name}"
+        )
+    if fact.junk:
+        about = fact.junk.entity.replace("_", " ")
+        columns[fact.junk.key_name] = header.flow(
+            description=f"{words.title(about)}.", references=f"{fact.junk.name}.{fact.junk.key_name}"
         )
     columns.update({c.name: _about(c) for c in fact.plain_key})
     columns.update({c.name: _about(c, " (degenerate)") for c in fact.degenerate})

@@ -41,7 +41,8 @@ class SourceColumn:
 @dataclass(frozen=True, slots=True)
 class Measure:
     """A number of a fact. `column` is empty when `expression` derives it: SQL over the grain table, whose
-    columns stand in braces (`{quantity} * {price}`)."""
+    columns stand in braces (`{quantity} * {price}`). `product_of` names the measures that a derived
+    amount multiplies: quantity, price, and the discount if that is taken off."""
 
     name: str
     column: str
@@ -50,6 +51,7 @@ class Measure:
     expression: str = ""
     money: bool = False
     exact: bool = True  # false for floats: their sum depends on the order
+    product_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,20 @@ class Dimension:
 
 
 @dataclass(frozen=True, slots=True)
+class Junk:
+    """A junk dimension: the flags of one fact, one row a combination that occurs."""
+
+    name: str
+    entity: str
+    columns: tuple[SourceColumn, ...]
+
+    @property
+    def key_name(self) -> str:
+        """`order_flags_key`."""
+        return f"{self.entity}_key"
+
+
+@dataclass(frozen=True, slots=True)
 class Fact:
     """One fact: one row of `table` each. `joined` are the to-one tables whose columns fold in."""
 
@@ -120,6 +136,7 @@ class Fact:
     measures: tuple[Measure, ...] = ()
     score: float = 0.0
     why: tuple[str, ...] = ()
+    junk: Junk | None = None
 
     @property
     def plain_key(self) -> tuple[SourceColumn, ...]:
@@ -148,17 +165,35 @@ class Verdict:
     score: float | None = None
     why: tuple[str, ...] = ()
     near_miss: str = ""
+    alternative: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A foreign key that nobody declared: taken if `accepted`, else a question to the user."""
+
+    hop: Hop
+    score: float
+    evidence: str
+    accepted: bool
+
+    def __str__(self) -> str:
+        """`orders.cust → customers.id (score 0.83: name .90, 78 % of its values found)`."""
+        left = f"{self.hop.table}.{', '.join(self.hop.columns)}"
+        return f"{left} → {self.hop.target}.{', '.join(self.hop.target_columns)} ({self.evidence})"
 
 
 @dataclass(frozen=True, slots=True)
 class Star:
-    """The whole draft. `verdicts` has one entry for every source table, in the source's order."""
+    """The whole draft. `verdicts` has one entry for every source table, in the source's order; `proposals`
+    are the undeclared keys, taken or asked for; `notes` what the data says that nobody asked."""
 
     engine: str
     facts: tuple[Fact, ...] = ()
     dimensions: tuple[Dimension, ...] = ()
     bridges: tuple[Bridge, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    proposals: tuple[Proposal, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
     def dimension(self, name: str) -> Dimension:

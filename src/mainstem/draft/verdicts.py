@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mainstem.draft import dims
 from mainstem.draft.facts import THRESHOLD, Found
+from mainstem.draft.shapes import Shape
 from mainstem.draft.star import Star, Verdict
 
 
@@ -34,10 +35,34 @@ def verdicts_of(found: Found, plan: dims.Plan, star: Star) -> tuple[Verdict, ...
         why = [w for w in (found.shape_why[name], *found.why[name], *plan.why[name]) if w]
         result.append(
             Verdict(
-                name, became or "left out", score, tuple(dict.fromkeys(why)) or (_default_why(became),), near
+                name,
+                became or "left out",
+                score,
+                tuple(dict.fromkeys(why)) or (_default_why(became),),
+                near,
+                _alternative(found, name, facts),
             )
         )
     return tuple(result)
+
+
+def _alternative(found: Found, table: str, facts: dict[str, str]) -> str:
+    """What one could do instead, where another choice is as defensible."""
+    if table in found.absorbed:
+        return (
+            f"a fact of its own at the grain of {table}, for questions that count documents and not lines "
+            f"(count distinct of its key in {facts.get(found.absorbed[table], 'the lines')} says the same)."
+        )
+    shape, score = found.shapes[table], found.scores.get(table)
+    if table in facts and score is not None and score < THRESHOLD + 0.5:
+        return "a dimension, or nothing: its score is close to the threshold."
+    if table not in facts and score is not None and score >= THRESHOLD - 1 and shape is Shape.PLAIN:
+        return "a fact, if its rows are what happens in the business and not what it happens to."
+    if shape is Shape.HISTORY:
+        return "a factless fact with one row a period, to count who had which state when."
+    if shape is Shape.BRIDGE and table not in facts:
+        return "a factless fact, to count the pairs themselves."
+    return ""
 
 
 def _default_why(became: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, replace
 
 from mainstem.contract import reconcile
@@ -25,6 +26,7 @@ from mainstem.ingest.state import (
     fingerprint_text,
     summary,
 )
+from mainstem.ingest.witness import Witness
 from mainstem.lake import Lake, Staged, TableVersion
 from mainstem.project.config import ProofLevel
 from mainstem.schema import RAW, Table, TableName
@@ -66,8 +68,9 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A load whose files are written but neither proven nor committed. `read` is the number of rows that
-    were read incrementally, -1 if all were; `note` is said of the load."""
+    """A load whose files are written but neither proven nor committed. `expected` is the fingerprint of
+    the snapshot itself; without it `asked` is the witness's. `read` is the number of rows that were read
+    incrementally, -1 if all were; `note` is said of the load."""
 
     load: Load
     staged: Staged
@@ -77,14 +80,25 @@ class Pending:
     read: int = -1
     note: str = ""
     repaired: bool = False
+    asked: Future[Fingerprint] | None = None
 
 
 class Loader:
-    """Loads tables from one snapshot of one source. `begin` and `explain` use the snapshot's connection
-    and belong to one thread; `finish` may run in another one."""
+    """Loads tables from one snapshot of one source. `begin` and `settle` use the snapshot's connection
+    and belong to one thread; `finish` may run in another one. With a witness, tables that have to be read
+    anyway are fingerprinted while they are read."""
 
-    def __init__(self, source: Source, snapshot: Snapshot, lake: Lake, engine: Engine, run: str) -> None:
+    def __init__(
+        self,
+        source: Source,
+        snapshot: Snapshot,
+        lake: Lake,
+        engine: Engine,
+        run: str,
+        witness: Witness | None = None,
+    ) -> None:
         self._dialect = source.dialect
+        self._witness = witness
         self._snapshot = snapshot
         self._lake = lake
         self._engine = engine
@@ -94,7 +108,8 @@ class Loader:
         """Read one table into files, unless the source's own fingerprint says that nothing changed."""
         started = time.monotonic()
         side = Side(self._dialect, self._snapshot.select)
-        expected = self._expected(side, load)
+        asked = self._asked(load)
+        expected = None if asked else self._expected(side, load)
         self._refuse_empty(load, expected.rows if expected else -1)
         if expected is not None and self._unchanged(load, expected):
             assert load.head is not None
@@ -112,7 +127,7 @@ class Loader:
             note = f" ({count(read, 'row')} read by {load.increment.cursor})"
             pending = Pending(load, staged, expected, started, mark, read, note)
             return self._without_deleted(pending)
-        return Pending(load, self._staged(load, on_rows), expected, started, mark)
+        return Pending(load, self._staged(load, on_rows), expected, started, mark, asked=asked)
 
     def reread(self, pending: Pending, on_rows: Callable[[int], None]) -> Pending:
         """Repair an incremental load that does not equal the source, where rows were deleted, or changed
@@ -211,29 +226,39 @@ class Loader:
 
     def finish(self, pending: Pending) -> Loaded | Fingerprint:
         """Prove the files and commit them. Where the proof fails, the lake's fingerprint is returned and
-        nothing is committed: `explain` then says what differs."""
-        load, staged, expected = pending.load, pending.staged, pending.expected
+        nothing is committed: `settle` then says what differs."""
+        load, staged = pending.load, pending.staged
         self._refuse_empty(load, staged.rows)
-        remembered = ""
         if load.level is ProofLevel.FULL:
-            assert expected is not None
             found = self._found(pending)
-            if found != expected:
-                return found
-            remembered = fingerprint_text(self._dialect.hash.value, expected)
-        elif expected is not None and expected.rows != staged.rows:
+            return self._commit(pending, found) if found == _told(pending) else found
+        if pending.expected is not None and pending.expected.rows != staged.rows:
             return Fingerprint(staged.rows, (), 0)
+        return self._commit(pending, None)
+
+    def settle(self, pending: Pending, found: Fingerprint) -> Loaded:
+        """After a failed proof: ask the read's own snapshot, if a witness was asked before. If the source
+        still differs, narrow it down to columns and keys, throw the files away and raise ProofFailed."""
+        if pending.asked is not None:
+            expected = self._expected(Side(self._dialect, self._snapshot.select), pending.load)
+            if found == expected:
+                return self._commit(pending, found)
+            pending = replace(pending, expected=expected)
+        raise self._difference(pending, found)
+
+    def _commit(self, pending: Pending, proven: Fingerprint | None) -> Loaded:
+        load = pending.load
+        remembered = fingerprint_text(self._dialect.hash.value, proven) if proven else ""
         keys = summary(load.source, load.table, self._snapshot.position, load.level.value, remembered)
         if pending.mark is not None:
             keys[CURSOR] = pending.mark.encode()
-        version = self._lake.commit(staged, run=self._run, summary=keys)
+        version = self._lake.commit(pending.staged, run=self._run, summary=keys)
         seconds = time.monotonic() - pending.started
-        checksum = str(expected.checksum) if expected and remembered else ""
+        checksum = str(proven.checksum) if proven else ""
         text = _text(load.level, version.rows) + pending.note
         return Loaded(version, True, load.level, text, checksum, seconds)
 
-    def explain(self, pending: Pending, found: Fingerprint) -> ProofFailed:
-        """Narrow a difference down to columns and keys; the staged files are thrown away."""
+    def _difference(self, pending: Pending, found: Fingerprint) -> ProofFailed:
         load = pending.load
         assert pending.expected is not None
         try:
@@ -253,6 +278,13 @@ class Loader:
             where=Where(table=str(load.name)),
             hint="nothing was published; run again, and report it if it happens twice",
         )
+
+    def _asked(self, load: Load) -> Future[Fingerprint] | None:
+        """The witness's answer, for a table that no comparison can spare reading."""
+        compared = load.head is not None and not load.full_refresh
+        if self._witness is None or compared or load.level is not ProofLevel.FULL:
+            return None
+        return self._witness.ask(load.table)
 
     def _expected(self, side: Side, load: Load) -> Fingerprint | None:
         if load.level is not ProofLevel.FULL:
@@ -285,9 +317,18 @@ class Loader:
             raise ProofFailed(
                 f"the source has no rows where the current release has {load.rows_before:,}",
                 where=Where(table=str(load.name)),
-                hint=f"if that is right: {load.table.name}: {{allow_empty: true}} "
-                "under tables in mainstem.yml",
+                hint=f"if that is right: {load.table.name}: {{allow_empty: true}} among the source's tables",
             )
+
+
+def _told(pending: Pending) -> Fingerprint | None:
+    """What the source said; None if the witness could not answer."""
+    if pending.asked is None:
+        return pending.expected
+    try:
+        return pending.asked.result()
+    except (MainstemError, CancelledError):
+        return None
 
 
 def _text(level: ProofLevel, rows: int) -> str:

@@ -36,10 +36,13 @@ class JoinProbe:
 Describe = Callable[[str], Sequence[str]]
 
 
-def join_probes(query: exp.Query, grain: str, describe: Describe = lambda sql: ()) -> list[JoinProbe]:
-    """Probes of the joins made once the rows of the source table `grain` are in the chain.
+def join_probes(
+    query: exp.Query, grain: Sequence[str], describe: Describe = lambda sql: ()
+) -> list[JoinProbe]:
+    """Probes of the joins made once the grain's rows are in the chain. `grain` names the source table and
+    the models through which its rows come.
 
-    A join that brings the grain table itself in multiplies rightly and is left out. `describe` tells the
+    A join that brings the grain itself in multiplies rightly and is left out. `describe` tells the
     column names of a SELECT: with it, columns that stand without their table are understood.
     """
     found: list[JoinProbe] = []
@@ -104,9 +107,9 @@ def _source(select: exp.Select) -> exp.Expression:
     return found
 
 
-def _carriers(query: exp.Query, grain: str) -> set[str]:
-    """The names whose rows are made from the grain table: itself and the CTEs that read it."""
-    names = {grain.casefold()}
+def _carriers(query: exp.Query, grain: Sequence[str]) -> set[str]:
+    """The names whose rows are made from the grain's: itself and the CTEs that read it."""
+    names = {name.casefold() for name in grain}
     for cte in query.find_all(exp.CTE):
         if any(table.name.casefold() in names for table in cte.this.find_all(exp.Table)):
             names.add(cte.alias.casefold())

@@ -9,13 +9,13 @@ from typing import Any, ParamSpec
 
 from mainstem.errors import MainstemError, UsageError
 from mainstem.lake import Lake, TableVersion
-from mainstem.plan import IngestStep, ModelStep, Plan
+from mainstem.plan import IngestStep, ModelStep, Plan, model_digest
 from mainstem.project.config import ProofLevel
 from mainstem.project.header import Measure
 from mainstem.project.load import Project
 from mainstem.run.receipt import ModelEntry, TableEntry, headline, unmatched
 from mainstem.schema import MART, RAW, TableName
-from mainstem.transform.state import PROOFS
+from mainstem.transform.state import DIGEST, PROOFS
 
 P = ParamSpec("P")
 
@@ -244,16 +244,21 @@ class Board:
         order = [step.name for step in self.plan.models]
         return sorted(self._model_entries.values(), key=lambda e: order.index(TableName(MART, e.table[5:])))
 
-    def headlines(self, project: Project) -> dict[str, str]:
-        """The headline of every fact of the release, by model; models of earlier runs keep theirs."""
-        measures = {model.name: model.header.measures for model in project.models}
+    def headlines(self, project: Project, salt: str) -> dict[str, str]:
+        """The headline of every fact of the release, by model; models of earlier runs keep theirs. One whose
+        inputs moved on without it (they were selected, it was not) says so."""
+        models = {model.name: model for model in project.models}
+        tables = self.release_tables()
         found: dict[str, str] = {}
-        for name, version in self.release_tables().items():
-            if name.namespace == MART and name.name in measures:
-                proofs = json.loads(version.summary.get(PROOFS, "[]"))
-                text = self._headline(proofs, measures[name.name])
-                if text:
-                    found[name.name] = text
+        for name, version in tables.items():
+            if name.namespace != MART or name.name not in models:
+                continue
+            model = models[name.name]
+            text = self._headline(json.loads(version.summary.get(PROOFS, "[]")), model.header.measures)
+            inputs = {parent: tables[parent] for parent in self.plan.graph.parents(name) if parent in tables}
+            current = name in self._done or version.summary.get(DIGEST) == model_digest(model, inputs, salt)
+            if text:
+                found[name.name] = text if current else f"{text}, as of an earlier load"
         return found
 
     def _headline(self, proofs: Sequence[Mapping[str, Any]], measures: Mapping[str, Measure]) -> str:

@@ -135,7 +135,7 @@ def _publish(
     spec = serving.spec_of(parts.project, receipt.run, tables, receipt.value())
     serving.build(parts.lake, spec, {n: version.metadata_location for n, version in tables.items()})
     crash.point("run.before_publish")
-    proof = {"holds": True, "run": receipt.run, "headlines": board.headlines(parts.project)}
+    proof = {"holds": True, "run": receipt.run, "headlines": board.headlines(parts.project, parts.salt)}
     release = parts.lake.publish(receipt.run, tables, proof)
     crash.point("run.after_publish")
     return release, True

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 
 from mainstem.contract.reconcile import Fingerprint
 from mainstem.errors import MainstemError, ProofFailed, SourceRefused, SourceUnavailable, Where
@@ -15,6 +16,7 @@ from mainstem.events import Emit, SourceRetried, StepFinished, StepProgress, Ste
 from mainstem.ingest.cursor import increment_of
 from mainstem.ingest.load import Load, Loaded, Loader, Pending
 from mainstem.ingest.state import POSITION
+from mainstem.ingest.witness import WORTH_ROWS, Witness
 from mainstem.plan import ACCEPT, IngestStep
 from mainstem.project.config import ProofLevel
 from mainstem.run.board import Board, failed_table
@@ -74,9 +76,10 @@ def _attempt(
     try:
         with (
             source.snapshot() as snapshot,
+            _witness(steps, parts, options) as witness,
             ThreadPoolExecutor(1, thread_name_prefix="mainstem-proof") as prover,
         ):
-            loader = Loader(source, snapshot, parts.lake, engine, run)
+            loader = Loader(source, snapshot, parts.lake, engine, run, witness)
             reporter = _Reporter(parts, board, emit, loader)
             while remaining and not board.stopped:
                 current = remaining.popleft()
@@ -138,6 +141,17 @@ def _gave_up(
         stay = f"{kept} of {count(len(steps), 'table')} stand in the lake; the next run compares them"
         hint = f"{hint}; {stay}" if hint else stay
     return SourceUnavailable(error.message + tried, where=error.where, hint=hint)
+
+
+def _witness(
+    steps: list[IngestStep], parts: Parts, options: RunOptions
+) -> AbstractContextManager[Witness | None]:
+    """A witness, if a table of some size has to be read whatever its fingerprint is."""
+    sure = ("new", "changed", "rebuild")
+    worth = any(step.rows >= WORTH_ROWS and step.action in sure for step in steps)
+    if not worth or options.proof in (ProofLevel.OFF, ProofLevel.COUNT):
+        return nullcontext()
+    return Witness(parts.sources[steps[0].source])
 
 
 def _fail_all(steps: list[IngestStep], error: MainstemError, parts: Parts, board: Board, emit: Emit) -> None:
@@ -207,7 +221,7 @@ class _Reporter:
                 pending = self._loader.reread(pending, self._progress(step))
                 result = self._loader.finish(pending)
             if isinstance(result, Fingerprint):
-                raise self._loader.explain(pending, result)
+                result = self._loader.settle(pending, result)
         except MainstemError as error:
             self._parts.lake.discard(pending.staged)
             if isinstance(error, SourceUnavailable):

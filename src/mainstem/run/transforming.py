@@ -68,7 +68,7 @@ class Transformation:
             promise = promise_of(step.model, context)
             if promise.grain:
                 inputs = {**inputs, **self._board.grain_input(promise.grain)}
-            built = Builder(engine, self._parts.lake, self._run).build(
+            built = Builder(engine, self._parts.lake, self._run, self._models).build(
                 step.model,
                 promise,
                 inputs,

@@ -38,6 +38,8 @@ Connect = Callable[[], duckdb.DuckDBPyConnection]
 """Opens a connection on which the release's tables can be read as `mart."x"` and `raw."x"`, and on which
 `ATTACH` of a file is allowed. `build` closes it."""
 
+# FSST texts cost a third of the whole copy's time and save a quarter of its bytes.
+_QUICK = "set disabled_compression_methods = 'fsst'"
 STALE = 3600.0  # seconds after which a temporary file belongs to nobody
 
 
@@ -147,6 +149,7 @@ def _copy(temporary: Path, spec: ServeSpec, connect: Connect) -> dict[TableName,
     con = connect()
     try:
         with _engine("copy the release's tables"):
+            con.execute(_QUICK)
             con.execute(f"attach {literal(str(temporary))} as served")
             for doc in spec.tables:
                 if doc.namespace == MART or (doc.namespace == RAW and spec.raw):
@@ -170,6 +173,7 @@ def _finish(temporary: Path, spec: ServeSpec, memory: str) -> tuple[CubeReport, 
     with _engine("build the cubes"):
         con = duckdb.connect(str(temporary), config=_build_config(memory))
         try:
+            con.execute(_QUICK)
             con.execute("set global TimeZone = 'UTC'")  # a day is a day in UTC, wherever this runs
             for doc in spec.tables:
                 if doc.namespace == MART:

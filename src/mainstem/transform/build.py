@@ -40,7 +40,11 @@ class ModelFailed(ProofFailed):
 class Builder:
     """Builds models on one engine connection; one builder a thread."""
 
-    def __init__(self, engine: Engine, lake: Lake, run: str) -> None:
+    def __init__(
+        self, engine: Engine, lake: Lake, run: str, models: Mapping[str, ModelFile] | None = None
+    ) -> None:
+        """`models` are all models of the project by name, for the explanation of a refusal."""
+        self._models = models or {}
         self._engine = engine
         self._lake = lake
         self._run = run
@@ -81,7 +85,7 @@ class Builder:
             return verdicts
         lines = [verdict.text for verdict in broken]
         if any(verdict.name == "grain" for verdict in broken):
-            lines += explain_grain(self._engine, model, promise)
+            lines += explain_grain(self._engine, model, promise, self._models)
         raise ModelFailed(
             f"{model.name} is refused: " + "\n  ".join(lines),
             where=Where(model.file, model.sql_line),

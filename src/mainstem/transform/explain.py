@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mainstem.contract.model_checks import Promise, Row
 from mainstem.engine.port import Engine
 from mainstem.errors import EngineFailed
 from mainstem.model.joins import JoinProbe, join_probes
-from mainstem.model.sql import parse_query
+from mainstem.model.sql import parse_query, references
 from mainstem.project.modelfile import ModelFile
 from mainstem.text import count, joined
+from mainstem.transform.promise import rows_of_model
 
 
 def rows_of(engine: Engine, sql: str) -> list[Row]:
@@ -17,11 +20,16 @@ def rows_of(engine: Engine, sql: str) -> list[Row]:
     return list(zip(*(column.to_pylist() for column in result.columns), strict=True))
 
 
-def explain_grain(engine: Engine, model: ModelFile, promise: Promise) -> list[str]:
-    """One paragraph a join that changes the number of rows, then what to do. Empty if no join does."""
+def explain_grain(
+    engine: Engine, model: ModelFile, promise: Promise, models: Mapping[str, ModelFile]
+) -> list[str]:
+    """One paragraph a join that changes the number of rows, then what to do. Empty if no join does.
+    `models` are all models by name: the grain's rows may come through some of them."""
     query = parse_query(model.sql, model.file, model.sql_line)
+    read = {reference.table.name for reference in references(query, model.file, model.sql_line)}
+    through = [name for name in read & set(models) if promise.grain in rows_of_model(models[name], models)]
     lines: list[str] = []
-    for probe in join_probes(query, promise.grain, lambda sql: _columns(engine, sql)):
+    for probe in join_probes(query, [promise.grain, *through], lambda sql: _columns(engine, sql)):
         try:
             lines.extend(_explained(engine, probe, promise.grain))
         except EngineFailed:

@@ -68,15 +68,20 @@ def _declared(checks: Iterable[Check]) -> Iterable[Declared]:
 def _inferred(model: ModelFile, context: Context) -> str:
     if not is_fact(model):
         return ""
-    models = {one.name.casefold(): one for one in context.models.values()}
+    by_fold = {name.casefold(): name for name in context.tables}
+    read = rows_of_model(model, context.models)
+    return infer_grain((by_fold.get(name.casefold(), "") for name in read), context.tables) or ""
+
+
+def rows_of_model(model: ModelFile, models: Mapping[str, ModelFile]) -> frozenset[str]:
+    """The source tables whose rows arrive one by one in a model's result, through other models too."""
+    by_fold = {one.name.casefold(): one for one in models.values()}
 
     def query_of(name: str) -> exp.Query | None:
-        other = models.get(name.casefold())
+        other = by_fold.get(name.casefold())
         return parse_query(other.sql, other.file, other.sql_line) if other else None
 
-    by_fold = {name.casefold(): name for name in context.tables}
-    read = row_tables(parse_query(model.sql, model.file, model.sql_line), query_of)
-    return infer_grain((by_fold.get(name.casefold(), "") for name in read), context.tables) or ""
+    return row_tables(parse_query(model.sql, model.file, model.sql_line), query_of)
 
 
 def _same_names(wanted: tuple[str, ...], columns: tuple[str, ...]) -> tuple[str, ...]:

@@ -11,13 +11,23 @@ import typer
 from mainstem import wiring
 from mainstem.cli import console
 from mainstem.cli.commands.common import Output, open_project
+from mainstem.cli.commands.drafting import (
+    LinkOption,
+    Looking,
+    LookOption,
+    RowsOption,
+    SecondsOption,
+    draft_url,
+    remember,
+)
 from mainstem.cli.commands.pipeline import run_project
-from mainstem.errors import UsageError
 from mainstem.plan import Choices
 from mainstem.project.scaffold import Scaffold, write_project
 from mainstem.project.secrets import redact, secrets_of
 from mainstem.source.port import SourceOptions
 from mainstem.text import count
+
+_NOTES = 8
 
 
 def register(app: typer.Typer) -> None:
@@ -29,33 +39,33 @@ def register(app: typer.Typer) -> None:
 def init(
     directory: Annotated[Path, typer.Argument(help="The project's directory; made if it is missing.")],
     source: Annotated[str, typer.Option("--from", help="mysql://, postgresql:// or sqlite:/// URL.")],
+    look: LookOption = True,
+    rows: RowsOption = 50_000,
+    seconds: SecondsOption = 10.0,
+    link: LinkOption = None,
 ) -> None:
     """Introspect a database and draft a project: models, checks, dashboards, as files that you own."""
     console.hide(lambda text: redact(text, secrets_of(source)))
-    make_project(directory, source)
+    make_project(directory, source, Looking(look, rows, seconds, tuple(link or ())))
 
 
-def make_project(directory: Path, url: str) -> None:
-    """Introspect, draft, write; files that somebody edited are left as they are."""
-    from mainstem.draft import draft, render
-
-    opened = wiring.open_source(url, SourceOptions(), Path.cwd())
-    try:
-        database = opened.introspect()
-    finally:
-        opened.close()
-    if not database.tables:
-        raise UsageError(
-            f"the database {database.name} has no table that this user can see",
-            hint="grant SELECT on its tables, or name a schema: postgresql://…?schema=NAME",
-        )
-    files = {file.path: file.text for file in render(draft(database), database)}
+def make_project(directory: Path, url: str, looking: Looking | None = None) -> None:
+    """Introspect, look at the data, draft, write; files that somebody edited are left as they are."""
+    drafted = draft_url(url, SourceOptions(), Path.cwd(), looking or Looking())
+    database, files = drafted.database, drafted.files
     made = write_project(directory, Scaffold(wiring.database_name(url) or database.name, url, files))
     console.out().print(
         f"{directory}: {count(len(database.tables), 'table')} of {database.name} ({database.engine}), "
         f"{count(len(made.written), 'file')} written",
         markup=False,
     )
+    remember(directory, {path: files[path] for path in made.written if path in files})
+    for line in drafted.told:
+        console.note(f"  {line}")
+    for line in drafted.star.notes[:_NOTES]:
+        console.note(f"  {line}")
+    if len(drafted.star.notes) > _NOTES:
+        console.note(f"  and {len(drafted.star.notes) - _NOTES} more: mainstem draft")
     for path in made.kept:
         console.note(f"  kept, because it was edited: {path}")
     if made.needs_variable:

@@ -12,7 +12,7 @@ from mainstem import wiring
 from mainstem.cli import console
 from mainstem.cli.commands.common import QueryOutput, open_project
 from mainstem.cli.rows import csv_lines, json_array, table
-from mainstem.errors import UsageError
+from mainstem.errors import EngineFailed, UsageError
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,19 +43,24 @@ def query(
 
 
 def _result(directory: Path, sql: str, release: str) -> pa.Table:
-    from mainstem.engine.connect import select
-
     project = open_project(directory)
     lake = wiring.open_lake(project)
     chosen = lake.release(release) if release else wiring.current_release(lake)
     with wiring.connect_release(chosen) as connection:
-        kinds = [statement.type.name for statement in _statements(connection, sql)]
-        if kinds not in (["SELECT"], ["EXPLAIN"]):
-            told = f"not {kinds[0]}" if len(kinds) == 1 else f"not {len(kinds)} statements"
-            raise UsageError(
-                f"a query is one SELECT, {told}", hint="a release is never changed, only replaced"
-            )
-        return select(connection, sql)
+        try:
+            return _selected(connection, sql)
+        except EngineFailed as error:
+            raise UsageError(f"SQL: {error.message}", hint=error.hint) from None
+
+
+def _selected(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
+    from mainstem.engine.connect import select
+
+    kinds = [statement.type.name for statement in _statements(connection, sql)]
+    if kinds not in (["SELECT"], ["EXPLAIN"]):
+        told = f"not {kinds[0]}" if len(kinds) == 1 else f"not {len(kinds)} statements"
+        raise UsageError(f"a query is one SELECT, {told}", hint="a release is never changed, only replaced")
+    return select(connection, sql)
 
 
 def _statements(connection: duckdb.DuckDBPyConnection, sql: str) -> list[duckdb.Statement]:

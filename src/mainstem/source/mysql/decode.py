@@ -28,6 +28,7 @@ class Problem(IntEnum):
     RANGE = 2
     UTF8 = 3
     NULL = 4
+    CHARSET = 5  # found before the read, by the server (`charsets.py`)
 
 
 _REASONS = {
@@ -47,6 +48,10 @@ _REASONS = {
     Problem.NULL: (
         "holds NULL although it is declared NOT NULL",
         "run again if the table was altered; otherwise repair the rows in the source",
+    ),
+    Problem.CHARSET: (
+        "holds characters that Unicode does not have: the server would send question marks in their place",
+        "repair the rows in the source, or change the column to a binary type",
     ),
 }
 

@@ -125,7 +125,7 @@ def _bare(column: Column, form: Form) -> str:
 
 
 def _characters(column: Column, plain: str) -> str:
-    """The UTF-8 text. Columns of utf8mb4, utf8mb3 and ascii are that already."""
+    """The UTF-8 text. Columns of utf8mb4 and utf8mb3 are that already."""
     native = parse_native(column.native)
     if native.word not in _CHARACTERS:
         return f"CAST({plain} AS CHAR CHARACTER SET utf8mb4)"

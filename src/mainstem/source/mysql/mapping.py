@@ -54,7 +54,7 @@ class Native:
 
 # Introspection adds this and the name to the native type of a text column whose bytes are not UTF-8.
 FOREIGN_CHARSET = " character set "
-_UTF8_CHARSETS = ("utf8mb4", "utf8mb3", "utf8", "ascii")
+_UTF8_CHARSETS = ("utf8mb4", "utf8mb3", "utf8")
 
 _NATIVE = re.compile(r"([a-z0-9_]+)(?:\((\d+)(?:,(\d+))?\))?(.*)", re.DOTALL | re.IGNORECASE)
 _INTS = ("tinyint", "smallint", "mediumint", "int", "integer")

@@ -10,6 +10,7 @@ from pymysql.err import raise_mysql_exception
 from mainstem.arrow import schema_of
 from mainstem.errors import SourceRefused, SourceUnavailable, Where
 from mainstem.schema import Table
+from mainstem.source.mysql.charsets import doubtful, lost_statement
 from mainstem.source.mysql.decode import Problem, decode_batch, not_exact, split_row
 from mainstem.source.mysql.mapping import fits, native_text, quote, selected, wire
 from mainstem.source.mysql.session import Session
@@ -44,6 +45,17 @@ def read(
     finally:
         if not complete:
             session.abandon()
+
+
+def require_unicode(session: Session, table: Table) -> None:
+    """ValueNotExact if a text of the table would arrive as question marks. Nothing is under way then."""
+    columns = doubtful(table)
+    if not columns:
+        return
+    (found,) = session.rows(lost_statement(table, columns), Where(table=table.name))
+    for column, lost in zip(columns, found, strict=True):
+        if lost:
+            raise not_exact(table, column, Problem.CHARSET)
 
 
 def select_statement(table: Table) -> str:

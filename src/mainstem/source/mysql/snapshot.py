@@ -37,9 +37,10 @@ class MySQLSnapshot:
     def read(self, table: Table, batch_bytes: int = 16 << 20, where: str = "") -> Iterator[pa.RecordBatch]:
         """See the port. Stopping before the last batch ends the snapshot."""
         # Here, not at the file's head: a plan reads nothing, and pyarrow takes a fifth of a second.
-        from mainstem.source.mysql.reading import read
+        from mainstem.source.mysql.reading import read, require_unicode
 
         self._require_open()
+        require_unicode(self._session, table)
         self._reading = True
         yield from read(self._session, table, batch_bytes, compiled=self._compiled, where=where)
         self._reading = False

@@ -73,7 +73,9 @@ class PostgresDialect:
             return f"{name}::numeric::text"
         if form is Form.EPOCH_MICROS:
             send = "timestamp_send" if column.type.kind is Kind.TIMESTAMP else "timestamptz_send"
-            return f"({_big_endian(f'{send}({name})')} + {_MICROS_TO_2000})::text"
+            micros = f"{_big_endian(f'{send}({name})')} + {_MICROS_TO_2000}"
+            # Infinity and the last years would overflow; the reader is to refuse them, with words.
+            return f"CASE WHEN {name} < '10000-01-01' THEN ({micros})::text ELSE {name}::text END"
         return {
             Form.INTEGER: f"{name}::text",
             Form.TEXT: f"{name}::text",

@@ -28,6 +28,7 @@ SETTINGS = {
     "extra_float_digits": "3",
     "bytea_output": "hex",
     "xmlbinary": "base64",
+    "quote_all_identifiers": "off",  # regclass and its like
     "row_security": "off",
     "default_transaction_read_only": "on",
     "statement_timeout": "0",

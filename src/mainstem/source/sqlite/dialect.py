@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from mainstem.contract.canonical import Form, Hash
 from mainstem.schema import Column, Kind, Table
@@ -66,8 +66,8 @@ class SQLiteDialect:
             Form.INTEGER: f"CAST({name} AS TEXT)",
             Form.BOOLEAN: f"CAST({name} AS TEXT)",
             Form.DATE: name,
-            Form.DOUBLE_BITS: f"mainstem_bits({name})",
-            Form.BINARY_HASH: f"CAST(mainstem_crc32({name}) AS TEXT)",
+            Form.DOUBLE_BITS: _only(name, ("real", "integer"), f"mainstem_bits({name})"),
+            Form.BINARY_HASH: _only(name, ("blob",), f"CAST(mainstem_crc32({name}) AS TEXT)"),
             Form.TEXT_HASH: f"CAST(mainstem_crc32({name}) AS TEXT)",
             Form.HEX: f"CASE WHEN {name} IS NOT NULL THEN hex({name}) END",
             Form.TIMESTAMP_FIXED: _timestamp(name),
@@ -75,7 +75,8 @@ class SQLiteDialect:
 
     def row_hash(self, texts: list[str]) -> str:
         parts = [f"coalesce({text}, char(30))" for text in texts]
-        return f"mainstem_crc32({_concatenated(parts)})"
+        # As bytes: a text that is not UTF-8 would end the query; the reader is to refuse it, with words.
+        return f"mainstem_row(CAST({_concatenated(parts)} AS BLOB))"
 
     def total(self, sql: str) -> str:
         return f"coalesce(mainstem_total({sql}), '0')"
@@ -90,6 +91,12 @@ def _concatenated(parts: list[str]) -> str:
         return parts[0]
     half = len(parts) // 2
     return f"({_concatenated(parts[:half])} || char(31) || {_concatenated(parts[half:])})"
+
+
+def _only(name: str, classes: tuple[str, ...], sql: str) -> str:
+    """Values of other storage classes, which the reader refuses, reach none of our functions."""
+    allowed = ", ".join(f"'{storage}'" for storage in (*classes, "null"))
+    return f"CASE WHEN typeof({name}) IN ({allowed}) THEN {sql} ELSE typeof({name}) END"
 
 
 def _fixed(name: str, scale: int) -> str:
@@ -111,6 +118,14 @@ def _crc32(value: str | bytes | None) -> int | None:
     if value is None:
         return None
     return zlib.crc32(value.encode() if isinstance(value, str) else value)
+
+
+def _row_hash(encoding: str) -> Callable[[bytes], int]:
+    """CRC-32 of the UTF-8 form of a text that stands in the database's own encoding."""
+    if encoding == "UTF-8":
+        return zlib.crc32
+    codec = encoding.lower()
+    return lambda value: zlib.crc32(value.decode(codec, "replace").encode())
 
 
 def _bits(value: float | None) -> str | None:
@@ -160,6 +175,8 @@ class _Total:
 def register(connection: sqlite3.Connection) -> None:
     """Give a connection the functions that the dialect's SQL calls."""
     connection.create_function("mainstem_crc32", 1, _crc32, deterministic=True)
+    (encoding,) = connection.execute("PRAGMA encoding").fetchone()
+    connection.create_function("mainstem_row", 1, _row_hash(encoding), deterministic=True)
     connection.create_function("mainstem_bits", 1, _bits, deterministic=True)
     connection.create_function("mainstem_text", 1, _text, deterministic=True)
     connection.create_function("mainstem_fixed", 2, _fixed_text, deterministic=True)

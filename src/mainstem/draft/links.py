@@ -1,0 +1,52 @@
+"""Foreign keys that the user says are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from mainstem.draft.keys import with_key
+from mainstem.draft.profile import Profile
+from mainstem.errors import UsageError
+from mainstem.schema import Database, ForeignKey
+from mainstem.text import nearest
+
+
+def with_links(database: Database, links: Iterable[str], profile: Profile | None = None) -> Database:
+    """The database with these links declared as well: `TABLE.COLUMN=OTHER_TABLE` (its key) or
+    `TABLE.COLUMN=OTHER_TABLE.COLUMN`. UsageError for names that are not there."""
+    for link in links:
+        left, _, right = link.partition("=")
+        table, _, column = left.strip().rpartition(".")
+        names = {t.name: t for t in database.tables}
+        other, wanted = _target(right.strip(), names)
+        for name in (table, other):
+            if name not in names:
+                raise UsageError(
+                    f"--link {link}: there is no table {name!r}",
+                    hint=nearest(name, names, "tables") or "write it as orders.buyer=customers",
+                )
+        target = with_key(names[other], profile or Profile())
+        keys = (wanted,) if wanted else target.primary_key
+        for owner, named in ((names[table], column), *((target, key) for key in keys)):
+            columns = [c.name for c in owner.columns]
+            if named not in columns:
+                hint = nearest(named, columns, "columns")
+                raise UsageError(f"--link {link}: {owner.name} has no column {named!r}", hint=hint)
+        if len(keys) != 1:
+            raise UsageError(
+                f"--link {link}: {other} has no key of one column",
+                hint=f"name the column: {left.strip()}={other}.COLUMN",
+            )
+        key = ForeignKey((column,), other, keys)
+        made = replace(names[table], foreign_keys=(*names[table].foreign_keys, key))
+        database = replace(database, tables=tuple(made if t.name == table else t for t in database.tables))
+    return database
+
+
+def _target(right: str, names: Iterable[str]) -> tuple[str, str]:
+    """Table and column (empty: its key); a table's own name may hold a point."""
+    if right in set(names):
+        return right, ""
+    table, _, column = right.rpartition(".")
+    return (table, column) if table else (right, "")

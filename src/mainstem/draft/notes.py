@@ -1,0 +1,100 @@
+"""What the data says about the source that its schema does not: remarks for the user, rule by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from mainstem.draft.columns import LEFT_OUT, Use
+from mainstem.draft.facts import Found
+from mainstem.draft.graph import Graph
+from mainstem.draft.profile import ENOUGH
+from mainstem.draft.shapes import Shape
+from mainstem.draft.star import Star
+
+Rule = Callable[[Found, Star], Iterator[str]]
+
+
+def link_reasons(graph: Graph, table: str) -> list[str]:
+    """Why the undeclared links of a table were taken."""
+    return [
+        f"Nobody declared it: {proposal}."
+        for proposal in graph.proposals
+        if proposal.accepted and proposal.hop.table == table
+    ]
+
+
+def _sampled(found: Found, star: Star) -> Iterator[str]:
+    profile = found.graph.profile
+    for table in sorted(profile.sampled):
+        seen = profile.seen(table) - 1
+        yield f"{table} is larger than what was looked at: decided by its first {seen:,} rows."
+
+
+def _asked(found: Found, star: Star) -> Iterator[str]:
+    for proposal in found.graph.proposals:
+        if not proposal.accepted:
+            hop = proposal.hop
+            yield (
+                f"Is this a foreign key? {proposal}. If so: --link {hop.table}.{hop.columns[0]}={hop.target}"
+            )
+
+
+def _split_groups(found: Found, star: Star) -> Iterator[str]:
+    for (table, column), figures in found.graph.profile.columns.items():
+        node = found.graph.nodes.get(table)
+        if node is None or node.uses.get(column, Use.AUDIT) in LEFT_OUT | {Use.KEY}:
+            continue
+        if figures.blanks > 0:
+            yield (
+                f"{table}.{column}: {figures.blanks} of {figures.distinct} values differ from another only "
+                "by blanks at their ends; the draft trims them in dimensions."
+            )
+        if figures.cases > 0:
+            yield (
+                f"{table}.{column}: {figures.cases} of {figures.distinct} values differ from another only "
+                "by upper and lower case; lower() would join them."
+            )
+
+
+def _empty_columns(found: Found, star: Star) -> Iterator[str]:
+    profile = found.graph.profile
+    for node in found.graph.nodes.values():
+        if profile.seen(node.name) < ENOUGH:
+            continue
+        empty = [
+            c.name
+            for c in node.table.columns
+            if node.uses[c.name] is Use.JUNK
+            and (f := profile.column(node.name, c.name)) is not None
+            and f.nulls >= 1
+        ]
+        if empty:
+            yield f"{node.name}: {', '.join(empty)} never has a value; left out."
+
+
+def _mostly_missing(found: Found, star: Star) -> Iterator[str]:
+    for fact in star.facts:
+        for link in fact.links:
+            hop = link.path[0]
+            figures = found.graph.profile.column(hop.table, hop.columns[0])
+            if figures is not None and figures.nulls >= 0.5:
+                yield (
+                    f"{fact.name}.{link.name}: {figures.nulls:.0%} of the rows have none; they are 'missing'."
+                )
+
+
+def _histories(found: Found, star: Star) -> Iterator[str]:
+    for name, shape in found.shapes.items():
+        if shape is Shape.HISTORY and name not in found.facts:
+            yield (
+                f"{name} keeps the history of an entity (type 2); dimensions are drafted as they are now, "
+                "not as they were: no versions are made from it."
+            )
+
+
+RULES: tuple[Rule, ...] = (_asked, _split_groups, _mostly_missing, _empty_columns, _histories, _sampled)
+
+
+def notes_of(found: Found, star: Star) -> tuple[str, ...]:
+    """All remarks, questions first."""
+    return tuple(dict.fromkeys(note for rule in RULES for note in rule(found, star)))

@@ -1,0 +1,62 @@
+"""A second connection that asks the source for fingerprints while the first one reads rows.
+
+The two see the source at moments that lie a few milliseconds apart, and no database says in general that
+they are one. They need not be: rows that equal the source as the witness saw it are proven by that. Where
+they do not, somebody may have written in between, and the question is asked again in the snapshot of the
+read itself (`Loader.settle`).
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+
+from mainstem.contract import reconcile
+from mainstem.contract.reconcile import Fingerprint, Side
+from mainstem.errors import MainstemError
+from mainstem.schema import Table
+from mainstem.source.port import Snapshot, Source
+
+WORTH_ROWS = 100_000  # below, a second connection costs more than it saves
+
+
+class Witness:
+    """Use as a context. Its connection is opened, asked and closed in a thread of its own."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="mainstem-witness")
+        self._opened = ExitStack()
+        self._snapshot: Snapshot | None = None
+        self._asked: list[Future[Fingerprint]] = []
+
+    def __enter__(self) -> Witness:
+        self._pool.submit(self._open).result()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for asked in self._asked:
+            asked.cancel()
+        self._pool.submit(self._opened.close).result()
+        self._pool.shutdown()
+
+    def ask(self, table: Table) -> Future[Fingerprint] | None:
+        """The table's fingerprint, later; None if there is no second connection to be had."""
+        if self._snapshot is None:
+            return None
+        asked = self._pool.submit(self._fingerprint, table)
+        self._asked.append(asked)
+        return asked
+
+    def _open(self) -> None:
+        try:
+            self._snapshot = self._opened.enter_context(self._source.snapshot())
+        except MainstemError:
+            return  # one connection has to do
+
+    def _fingerprint(self, table: Table) -> Fingerprint:
+        assert self._snapshot is not None
+        dialect = self._source.dialect
+        return reconcile.fingerprint(
+            Side(dialect, self._snapshot.select), table, reconcile.forms(dialect, table)
+        )

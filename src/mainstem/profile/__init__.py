@@ -1,0 +1,7 @@
+"""Looking at a source's data before drafting: bounded in rows and in time, read-only, one pass a table."""
+
+from __future__ import annotations
+
+from mainstem.profile.look import Limits, profile_source, told
+
+__all__ = ["Limits", "profile_source", "told"]

@@ -1,0 +1,218 @@
+"""`mainstem draft` and the look at the data in `mainstem init`, as people meet them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from mainstem.cli.main import run as command
+from mainstem.draft import SQLFLUFF
+
+Cli = Callable[..., tuple[int, str, str]]
+SCHEMAS = Path(__file__).parents[1] / "data" / "stars" / "schemas"
+
+SHOP = """
+create table clients (id integer primary key, client_name varchar(40) not null, country varchar(20) not null);
+create table sales (
+  id integer primary key, client_id integer not null, sold_on date not null, amount decimal(10,2) not null);
+insert into clients values (1, 'Ann', 'Norway'), (2, 'Bo', 'Norway  '), (3, 'Cy', 'Spain');
+insert into sales values (1, 1, '2024-01-02', 5.50), (2, 2, '2024-02-02', 6.50), (3, 3, '2024-02-03', 7);
+"""
+RETURNS = """
+create table returns (
+  id integer primary key, client_id integer not null references clients (id), returned_on date not null,
+  amount decimal(10,2) not null);
+"""
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Run a command line in this process: exit code, stdout, stderr."""
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = command(list(arguments))
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+def execute(path: Path, sql: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(sql)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    execute(tmp_path / "source.db", SHOP)
+    return f"sqlite:///{tmp_path / 'source.db'}"
+
+
+@pytest.fixture
+def project(cli: Cli, url: str, tmp_path: Path) -> Path:
+    assert cli("init", str(tmp_path / "p"), "--from", url)[0] == 0
+    return tmp_path / "p"
+
+
+def texts(root: Path) -> dict[str, bytes]:
+    return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
+
+
+def test_explain_says_what_became_of_every_table_and_what_the_data_says(cli: Cli, url: str) -> None:
+    code, out, err = cli("draft", "--from", url)
+    assert code == 0
+    for line in ("fact_sales: one row per sale", "sales → fact_sales (score", "clients → dim_clients"):
+        assert line in out
+    assert "sales.client_id → clients.id (score 1.00: name 1.00, 100% of its values are found there)" in out
+    assert "clients.country: 1 of 3 values differ from another only by blanks" in out
+    assert "looked at the data of 2 tables, at most 50,000 rows each" in err
+
+
+def test_without_a_look_the_data_says_nothing(cli: Cli, url: str) -> None:
+    _, out, err = cli("draft", "--from", url, "--no-profile")
+    assert "by name alone" in out
+    assert "differ from another" not in out
+    assert err == ""
+
+
+def test_the_look_is_as_large_as_one_says(cli: Cli, url: str) -> None:
+    _, out, err = cli("draft", "--from", url, "--profile-rows", "2")
+    assert "larger, so by their first 2 rows: clients, sales" in err
+    assert "sales is larger than what was looked at: decided by its first 2 rows" in out
+    _, _, err = cli("draft", "--from", url, "--profile-seconds", "0")
+    assert "not looked at within 0 seconds: 2 tables" in err
+
+
+def test_sql_and_json(cli: Cli, url: str) -> None:
+    _, out, _ = cli("draft", "--from", url, "--output", "sql")
+    assert out.startswith("-- models/fact_sales.sql\n/* mainstem\n")
+    assert "trim(clients.country) as country" in out
+    _, out, _ = cli("draft", "--from", url, "--output", "json")
+    assert [fact["grain_tables"] for fact in json.loads(out)["facts"]] == [["sales"]]
+
+
+def test_a_schema_as_json(cli: Cli) -> None:
+    code, out, err = cli("draft", "--schema", str(SCHEMAS / "chinook.json"), "--output", "json")
+    assert (code, err) == (0, "")
+    assert "invoice_line" in {fact["grain_tables"][0] for fact in json.loads(out)["facts"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("{", "is no JSON"), ("{}", "'tables' is not there"), ("[]", "is no schema"), (None, "cannot be read")],
+)
+def test_a_schema_that_is_none(cli: Cli, tmp_path: Path, text: str | None, told: str) -> None:
+    path = tmp_path / "schema.json"
+    if text is not None:
+        path.write_text(text)
+    code, out, err = cli("draft", "--schema", str(path))
+    assert (code, out) == (2, "")
+    assert told in err
+    assert "Traceback" not in err
+
+
+def test_what_does_not_go_together(cli: Cli, url: str) -> None:
+    assert cli("draft", "--schema", "x.json", "--from", url)[0] == 2
+    assert cli("draft", "--schema", "x.json", "--diff")[0] == 2
+
+
+def test_a_link_that_the_user_says_is_there(cli: Cli, tmp_path: Path) -> None:
+    execute(tmp_path / "s.db", SHOP.replace("client_id", "buyer"))
+    place = f"sqlite:///{tmp_path / 's.db'}"
+    assert "client_key" not in cli("draft", "--from", place)[1]
+    assert "client_key" in cli("draft", "--from", place, "--link", "sales.buyer=clients")[1]
+    code, _, err = cli("draft", "--from", place, "--link", "sales.byer=clients")
+    assert (code, "did you mean buyer" in err) == (2, True)
+
+
+def test_init_tells_how_it_looked_and_writes_the_style(cli: Cli, url: str, tmp_path: Path) -> None:
+    code, _, err = cli("init", str(tmp_path / "p"), "--from", url)
+    assert code == 0
+    assert "looked at the data of 2 tables" in err
+    assert "clients.country: 1 of 3 values differ" in err
+    assert (tmp_path / "p" / ".sqlfluff").read_text() == SQLFLUFF
+    assert "trim(clients.country)" in (tmp_path / "p" / "models" / "dim_clients.sql").read_text()
+    code, _, err = cli("init", str(tmp_path / "q"), "--from", url, "--no-profile")
+    assert (code, "looked at" in err) == (0, False)
+    assert "trim(" not in (tmp_path / "q" / "models" / "dim_clients.sql").read_text()
+
+
+def test_diff_of_an_untouched_project_is_empty(cli: Cli, project: Path) -> None:
+    code, out, err = cli("-C", str(project), "draft", "--diff")
+    assert (code, out) == (0, "")
+    assert "nothing to propose" in err
+
+
+def test_diff_never_undoes_an_edit(cli: Cli, project: Path) -> None:
+    model = project / "models" / "fact_sales.sql"
+    model.write_text(model.read_text().replace("Sales, one row each.", "What we sold."))
+    before = texts(project)
+    assert cli("-C", str(project), "draft", "--diff")[1] == ""
+    assert texts(project) == before
+
+
+def test_diff_proposes_a_new_table_as_a_patch_that_git_takes(cli: Cli, project: Path, tmp_path: Path) -> None:
+    dates = project / "models" / "dim_dates.sql"
+    dates.write_text(dates.read_text().replace("Days, one row each", "Our days, one row each"))
+    execute(tmp_path / "source.db", RETURNS)
+    before = texts(project)
+    _, patch, err = cli("-C", str(project), "draft", "--diff")
+    assert texts(project) == before
+    assert "git apply" in err
+    assert {line.split(" b/")[1] for line in patch.splitlines() if line.startswith("diff --git")} == {
+        "dashboards/fact_returns.yml", "models/dim_dates.sql", "models/fact_returns.sql"
+    }  # fmt: skip
+    subprocess.run(["git", "init", "-q", "."], cwd=project, check=True)
+    subprocess.run(["git", "apply", "--check", "-"], cwd=project, input=patch.encode(), check=True)
+    only = ["git", "apply", "--include=models/fact_returns.sql", "-"]
+    subprocess.run(only, cwd=project, input=patch.encode(), check=True)
+    _, rest, _ = cli("-C", str(project), "draft", "--diff")
+    assert "fact_returns.yml" in rest
+    assert "models/fact_returns.sql" not in rest
+    subprocess.run(["git", "apply", "-"], cwd=project, input=rest.encode(), check=True)
+    assert cli("-C", str(project), "draft", "--diff")[1] == ""
+    assert "Our days" in dates.read_text()
+
+
+def test_diff_without_the_record_shows_the_differences_and_says_so(cli: Cli, project: Path) -> None:
+    shutil.rmtree(project / ".mainstem" / "drafted")
+    model = project / "models" / "fact_sales.sql"
+    model.write_text(model.read_text().replace("Sales, one row each.", "What we sold."))
+    _, patch, err = cli("-C", str(project), "draft", "--diff")
+    assert "-description: What we sold." in patch
+    assert "models/fact_sales.sql: how it was drafted first is not known" in err
+
+
+def test_a_second_init_does_not_forget_what_an_edited_file_was_drafted_as(
+    cli: Cli, project: Path, url: str, tmp_path: Path
+) -> None:
+    dates = project / "models" / "dim_dates.sql"
+    dates.write_text(dates.read_text().replace("Days, one row each", "Our days, one row each"))
+    execute(tmp_path / "source.db", RETURNS)
+    assert "kept, because it was edited: models/dim_dates.sql" in cli("init", str(project), "--from", url)[2]
+    _, patch, _ = cli("-C", str(project), "draft", "--diff")
+    assert "+    select cast(returned_on as date) as day from raw.returns" in patch
+
+
+def test_several_sources_want_a_name(cli: Cli, project: Path, url: str) -> None:
+    with (project / "mainstem.yml").open("a") as file:
+        file.write(f"  other:\n    url: {url}\n")
+    code, _, err = cli("-C", str(project), "draft")
+    assert (code, "--source" in err) == (2, True)
+    assert cli("-C", str(project), "draft", "--source", "other")[0] == 0
+    code, _, err = cli("-C", str(project), "draft", "--source", "othr")
+    assert (code, "did you mean other" in err) == (2, True)
+
+
+def test_a_password_in_the_url_is_not_told(cli: Cli) -> None:
+    code, out, err = cli("draft", "--from", "postgresql://me:s3cret-word@127.0.0.1:1/nothing")
+    assert code == 4
+    assert "s3cret-word" not in out + err

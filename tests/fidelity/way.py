@@ -1,0 +1,139 @@
+"""The whole way of a table: source → lake, proven in full and committed → read back by two readers."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyiceberg.table import StaticTable
+
+from cases.layout import Case
+from mainstem.engine.duckdb import DuckDB
+from mainstem.ingest.load import Load, Loaded, Loader, Pending
+from mainstem.lake import Lake
+from mainstem.project.config import ProofLevel
+from mainstem.schema import RAW, Table, TableName, Type
+from mainstem.source.port import Source
+from mainstem.wiring import connect_tables
+
+_EPOCH = datetime(1970, 1, 1)
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """One table as each reader finds it in the lake, ordered by `k` where it has one."""
+
+    by_duckdb: pa.Table
+    by_pyiceberg: pa.Table
+
+    @property
+    def readers(self) -> tuple[pa.Table, pa.Table]:
+        return self.by_duckdb, self.by_pyiceberg
+
+
+def load(source: Source, tables: Iterable[Table], root: Path) -> dict[str, str]:
+    """Load tables with a full proof; → metadata location by table. Fails unless every proof holds."""
+    lake = Lake(root)
+    versions: dict[str, str] = {}
+    with source.snapshot() as snapshot, closing(DuckDB(root / "tmp")) as engine:
+        loader = Loader(source, snapshot, lake, engine, "run-1")
+        for table in tables:
+            begun = loader.begin(Load(table, "source", ProofLevel.FULL, None, False), lambda rows: None)
+            assert isinstance(begun, Pending)
+            done = loader.finish(begun)
+            if not isinstance(done, Loaded):
+                loader.settle(begun, done)
+                raise AssertionError("a failed proof was settled")
+            assert (done.changed, done.level, bool(done.checksum)) == (True, ProofLevel.FULL, True)
+            versions[table.name] = done.version.metadata_location
+    return versions
+
+
+def read(locations: dict[str, str], key: str = "k") -> dict[str, Arrived]:
+    """The tables by DuckDB, as the product connects to it, and by pyiceberg on the metadata file alone."""
+    found = {}
+    with closing(connect_tables({TableName(RAW, n): where for n, where in locations.items()})) as session:
+        for name, location in locations.items():
+            by_duckdb = session.execute(f'SELECT * FROM raw."{name}" ORDER BY {key}').to_arrow_table()
+            scanned = StaticTable.from_metadata(location).scan().to_arrow()
+            found[name] = Arrived(by_duckdb, scanned.sort_by(key))
+    return found
+
+
+def arrive(source: Source, tables: Iterable[Table], root: Path) -> dict[str, Arrived]:
+    """`load`, then `read`."""
+    return read(load(source, tables, root))
+
+
+def comparable(lake: str, value: Any) -> Any:
+    """A Python value of a lake type as what makes it equal to another: floats by their bits, decimals by
+    their digits, moments as microseconds, so that nothing is equal by Python's grace alone."""
+    if value is None:
+        return None
+    if lake in ("float", "double"):
+        return struct.pack(">f" if lake == "float" else ">d", value).hex()
+    if lake.startswith("decimal"):
+        return digits(value, Type.parse(lake).scale)
+    if lake in ("timestamp", "timestamptz"):
+        assert bool(value.tzinfo) is (lake == "timestamptz")
+        moment = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+        return (moment - _EPOCH) // timedelta(microseconds=1)
+    return value
+
+
+def digits(number: Decimal, scale: int) -> str:
+    """A decimal with exactly `scale` decimals, none of them rounded away; zero has no sign."""
+    text = f"{number:.{scale}f}"
+    assert Decimal(text) == number, "the oracle would round"
+    return text.removeprefix("-") if not number else text
+
+
+def moment(text: str) -> int:
+    """`2024-01-02 03:04:05.6` → microseconds since 1970."""
+    day, _, clock = text.partition(" ")
+    return (date.fromisoformat(day) - _EPOCH.date()).days * 86_400_000_000 + micros(clock)
+
+
+def micros(text: str) -> int:
+    """`-838:59:59.9` → microseconds."""
+    sign, clock = (-1, text[1:]) if text.startswith("-") else (1, text)
+    hours, minutes, seconds = clock.split(":")
+    whole, _, fraction = seconds.partition(".")
+    total = (int(hours) * 60 + int(minutes)) * 60 + int(whole)
+    return sign * (total * 1_000_000 + int(fraction.ljust(6, "0") or 0))
+
+
+def value_of(lake: str, text: str) -> Any:
+    """A plain text of a server as a comparable value of the lake type (texts and bytes: as hexadecimal)."""
+    if lake == "string":
+        return bytes.fromhex(text).decode()
+    if lake == "binary":
+        return bytes.fromhex(text)
+    if lake == "boolean":
+        return {"0": False, "1": True, "false": False, "true": True}[text]
+    if lake in ("int", "long"):
+        return micros(text) if ":" in text else int(text)
+    if lake.startswith("decimal"):
+        return digits(Decimal(text), Type.parse(lake).scale)
+    if lake in ("float", "double"):
+        return comparable(lake, float(text))
+    return date.fromisoformat(text) if lake == "date" else moment(text)
+
+
+def check(case: Case, arrived: Arrived, texts: list[list[str | None]]) -> None:
+    """A case's cell is, for both readers, what the server's own client prints (`texts`, by row and
+    column)."""
+    typed, name = case.typed, f"c{case.column}"
+    text = texts[case.row][case.column]
+    wanted = None if text is None else value_of(typed.lake, text)
+    for reader in arrived.readers:
+        assert reader.num_rows == case.grid.rows
+        assert reader["k"][case.row].as_py() == case.row
+        assert comparable(typed.lake, reader[name][case.row].as_py()) == wanted
