@@ -15,9 +15,11 @@ from mainstem.source.postgres.session import Session, statement
 
 Layout = dict[str, tuple[str, str, bool]]  # column → lake type, native type, nullable
 
+# A result's description has the base type in the place of a domain: then the number alone is compared.
 _SEEN = """
-SELECT attname::text, attnum::int4, atttypid::int8, atttypmod FROM pg_attribute
-WHERE attrelid = to_regclass('{name}') AND attnum > 0 AND NOT attisdropped
+SELECT a.attname::text, a.attnum::int4, a.atttypid::int8, a.atttypmod, t.typtype = 'd'
+FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+WHERE a.attrelid = to_regclass('{name}') AND a.attnum > 0 AND NOT a.attisdropped
 """
 # pg_relation_filenode tells the file of now, the column that of the snapshot.
 _REWRITTEN = """
@@ -55,8 +57,8 @@ def require_unaltered(session: Session, dialect: PostgresDialect, table: Table) 
     }
     name = f"{quote(table.source_schema)}.{quote(table.source_name)}".replace("'", "''")
     rows = statement(session, _SEEN.format(name=name))
-    seen = {column: (number, type_, modifier) for column, number, type_, modifier in rows}
-    same = all(seen.get(column) == shape for column, shape in now.items())
+    seen = {row[0]: (row[1], *(now[row[0]][1:] if row[4] else row[2:4])) for row in rows if row[0] in now}
+    same = seen == now
     if not same or statement(session, _REWRITTEN.format(name=name)) != [(0,)]:
         raise SourceUnavailable(
             "the table was altered or truncated while the snapshot was open",
