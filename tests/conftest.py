@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mainstem.cli import console
+from mainstem.run import ingesting
 from servers.mariadb import MariaDB
 from servers.postgres import Postgres
 from support import MODELS, make_project
@@ -34,6 +35,12 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MAINSTEM_PROJECT_DIR", "MAINSTEM_CRASH_AT", "MAINSTEM_DEBUG", "SHOP_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(console, "_redact", [])
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source that went away is asked again at once."""
+    monkeypatch.setattr(ingesting, "FIRST_WAIT", 0.01)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mainstem.contract.canonical import Dialect
+from mainstem.contract.canonical import SourceDialect
 from mainstem.run.parts import Parts
 from mainstem.schema import Database, Table
 from mainstem.source.port import Finding, Snapshot, Source
@@ -29,9 +29,10 @@ class Wrapped:
     inner: Source
     reader: Reader = unchanged
     reads: list[str] = field(default_factory=list)
+    batch_bytes: int = 16 << 20
 
     @property
-    def dialect(self) -> Dialect:
+    def dialect(self) -> SourceDialect:
         return self.inner.dialect
 
     def introspect(self) -> Database:
@@ -55,20 +56,25 @@ class _Wrapped:
         self._source = source
         self._snapshot = snapshot
 
-    def read(self, table: Table, batch_bytes: int = 16 << 20) -> Iterator[pa.RecordBatch]:
+    def read(self, table: Table, batch_bytes: int = 16 << 20, where: str = "") -> Iterator[pa.RecordBatch]:
         self._source.reads.append(table.name)
-        return self._source.reader(self._snapshot.read(table, batch_bytes), table)
+        return self._source.reader(
+            self._snapshot.read(table, min(batch_bytes, self._source.batch_bytes), where), table
+        )
 
     def select(self, sql: str) -> list[tuple[Any, ...]]:
         return self._snapshot.select(sql)
 
 
-def through(reader: Reader, reads: list[str] | None = None) -> Callable[[Parts], Parts]:
+def through(
+    reader: Reader, reads: list[str] | None = None, batch_bytes: int = 16 << 20
+) -> Callable[[Parts], Parts]:
     """For `support.run`: every source's rows pass through `reader`."""
 
     def adapt(parts: Parts) -> Parts:
         seen = [] if reads is None else reads
-        return replace(parts, sources={n: Wrapped(s, reader, seen) for n, s in parts.sources.items()})
+        sources = {n: Wrapped(s, reader, seen, batch_bytes) for n, s in parts.sources.items()}
+        return replace(parts, sources=sources)
 
     return adapt
 

@@ -25,6 +25,18 @@ class StepStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceRetried:
+    """A source went away; after `seconds` its tables are read in a new snapshot, for the `attempt`th time
+    of `retries`. `detail` says what happened."""
+
+    source: str
+    attempt: int
+    retries: int
+    seconds: float
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class StepProgress:
     """`rows` done so far in this step."""
 
@@ -55,5 +67,5 @@ class RunFinished:
     seconds: float
 
 
-Event = RunStarted | StepStarted | StepProgress | StepFinished | RunFinished
+Event = RunStarted | StepStarted | SourceRetried | StepProgress | StepFinished | RunFinished
 Emit = Callable[[Event], None]

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from mainstem.contract.model_checks import table_name
 from mainstem.errors import ConfigErrors, UsageError, Where
-from mainstem.ingest.state import COLUMNS, FINGERPRINT, changes, decode_columns
+from mainstem.ingest.cursor import increment_of, proposal
+from mainstem.ingest.drift import Drift, Verdict, judge
+from mainstem.ingest.state import CURSOR, FINGERPRINT
 from mainstem.lake import TableVersion
 from mainstem.model.graph import Graph, Node, select, sound_graph
 from mainstem.model.sql import Reference, parse_query, references
+from mainstem.project.config import Mode, TableConfig
 from mainstem.project.load import Project
 from mainstem.project.modelfile import ModelFile
 from mainstem.schema import MART, RAW, Database, Table, TableName
 from mainstem.transform.state import DIGEST, MODEL
 
-Action = Literal["new", "changed", "check", "rebuild", "depends", "unchanged"]
+Action = Literal["new", "changed", "check", "rebuild", "depends", "unchanged", "frozen", "stop"]
+
+
+WORTH_PROPOSING = 100_000  # rows: below, reading all is as quick
+ACCEPT = "mainstem run --full-refresh --select TABLE+ takes it over; see also on_change in docs/project.md"
 
 
 @dataclass(frozen=True, slots=True)
 class IngestStep:
     """A source table. `action`: new (never read), changed (its columns did), check (read if its
-    fingerprint differs; with proof off or count: read), rebuild (--full-refresh)."""
+    fingerprint differs; with proof off or count: read), rebuild (--full-refresh), frozen (its columns
+    changed, on_change: freeze), stop (they changed in a way that somebody has to accept)."""
 
     name: TableName
     source: str
@@ -158,7 +166,7 @@ def make_plan(
     modified = _modified(project, graph, heads)
     chosen = select(graph, choices.select, choices.exclude, modified)
     ingest = tuple(
-        _ingest_step(source, table, heads.get(TableName(RAW, name)), choices)
+        _ingest_step(project, source, _drift(project, source, table, heads, choices), heads, choices)
         for name, (source, table) in origin.items()
         if TableName(RAW, name) in chosen
     )
@@ -216,18 +224,74 @@ def _modified(project: Project, graph: Graph, heads: Mapping[TableName, TableVer
     return found & set(graph.nodes)
 
 
-def _ingest_step(source: str, table: Table, head: TableVersion | None, choices: Choices) -> IngestStep:
-    name = TableName(RAW, table.name)
+def lake_databases(
+    project: Project,
+    databases: Mapping[str, Database],
+    heads: Mapping[TableName, TableVersion],
+    choices: Choices,
+) -> dict[str, Database]:
+    """The databases as the lake will have them after a run: without columns that are left out, frozen
+    tables as they were."""
+    return {
+        source: replace(
+            database,
+            tables=tuple(_drift(project, source, t, heads, choices).table for t in database.tables),
+        )
+        for source, database in databases.items()
+    }
+
+
+def _drift(
+    project: Project,
+    source: str,
+    table: Table,
+    heads: Mapping[TableName, TableVersion],
+    choices: Choices,
+) -> Drift:
+    policy = project.on_change(source, table.name)
+    return judge(table, heads.get(TableName(RAW, table.name)), policy, accept=choices.full_refresh)
+
+
+_DRIFTED: Mapping[Verdict, Action] = {
+    Verdict.TAKE: "changed",
+    Verdict.FREEZE: "frozen",
+    Verdict.STOP: "stop",
+}
+
+
+def _ingest_step(
+    project: Project,
+    source: str,
+    drift: Drift,
+    heads: Mapping[TableName, TableVersion],
+    choices: Choices,
+) -> IngestStep:
+    name = TableName(RAW, drift.table.name)
+    head = heads.get(name)
+
+    def step(action: Action, *reasons: str) -> IngestStep:
+        return IngestStep(name, source, drift.table, action, reasons)
+
     if head is None:
-        return IngestStep(name, source, table, "new", ("never read",))
-    drift = changes(decode_columns(head.summary.get(COLUMNS, "[]")), table.columns)
-    if drift:
-        return IngestStep(name, source, table, "changed", tuple(str(change) for change in drift))
+        return step("new", "never read")
+    if drift.verdict in _DRIFTED:
+        return step(_DRIFTED[drift.verdict], *drift.reasons)
     if choices.full_refresh:
-        return IngestStep(name, source, table, "rebuild", ("full refresh",))
+        return step("rebuild", "full refresh")
+    how = _how(project.table(source, drift.table.name), drift.table, head)
     if head.summary.get(FINGERPRINT):
-        return IngestStep(name, source, table, "check", ("read if its fingerprint differs",))
-    return IngestStep(name, source, table, "check", ("read: the last load has no fingerprint",))
+        return step("check", *drift.reasons, "read if its fingerprint differs", *how)
+    return step("check", *drift.reasons, "read: the last load has no fingerprint", *how)
+
+
+def _how(config: TableConfig, table: Table, head: TableVersion) -> tuple[str, ...]:
+    """Whether rows since a cursor are read, or could be: said where reading all costs something."""
+    increment = increment_of(config, table)
+    if increment:
+        ready = CURSOR in head.summary
+        return (f"incremental by {increment.cursor}" + ("" if ready else ", after one whole read"),)
+    cursor = proposal(table) if config.mode is Mode.AUTO and table.rows >= WORTH_PROPOSING else ""
+    return (f"could be incremental: cursor: {cursor}",) if cursor else ()
 
 
 def _model_step(

@@ -46,6 +46,29 @@ class Type:
         return cls(Kind(text))
 
 
+_DIGITS = {Kind.BOOLEAN: 1, Kind.INT: 10, Kind.LONG: 19}
+_WIDER = {
+    (Kind.BOOLEAN, Kind.INT),
+    (Kind.BOOLEAN, Kind.LONG),
+    (Kind.INT, Kind.LONG),
+    (Kind.INT, Kind.DOUBLE),
+    (Kind.FLOAT, Kind.DOUBLE),
+    (Kind.DATE, Kind.TIMESTAMP),
+}
+
+
+def contains(new: Type, old: Type) -> bool:
+    """Whether every value of `old` is also a value of `new`. Text can say everything but bytes."""
+    if new == old:
+        return True
+    if new.kind is Kind.STRING:
+        return old.kind is not Kind.BINARY
+    if new.kind is Kind.DECIMAL:
+        whole = old.precision - old.scale if old.kind is Kind.DECIMAL else _DIGITS.get(old.kind, 99)
+        return new.precision - new.scale >= whole and new.scale >= old.scale
+    return (old.kind, new.kind) in _WIDER
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column: `native` is the source's own word for its type ("int(10) unsigned"), `type` the lake's.

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 from mainstem.errors import UsageError, Where
 from mainstem.lake import Lake, Release
-from mainstem.project.config import TargetConfig
+from mainstem.project.config import Deletes, ProofLevel, TableConfig, TargetConfig
 from mainstem.project.load import FILE, Project, load_project
 from mainstem.project.secrets import redact, secrets_of
-from mainstem.schema import Database, TableName
+from mainstem.schema import Database, Table, TableName
 from mainstem.source.port import OutOfRange, Source, SourceOptions
 
 if TYPE_CHECKING:
@@ -121,13 +121,41 @@ def _check_choices(project: Project, source: str, database: Database) -> None:
             errors.append(UsageError(f"the source {source} has no table {name}", where=where, hint=hint))
             continue
         columns = [column.name for column in tables[name].columns]
-        for column in choices.columns:
+        errors.extend(_cursor_errors(project, place, choices, tables[name]))
+        named: list[tuple[str, tuple[str, ...]]]
+        named = [(column, (*place, "columns", column)) for column in choices.columns]
+        named += [(choices.cursor, (*place, "cursor"))] if choices.cursor else []
+        named += [(column, (*place, "key")) for column in choices.key]
+        for column, at in named:
             if column not in columns:
-                where = Where(FILE, project.document.line((*place, "columns", column)))
+                where = Where(FILE, project.document.line(at))
                 hint = nearest(column, columns, "columns")
                 errors.append(UsageError(f"{name} has no column {column}", where=where, hint=hint))
     if errors:
         raise ConfigErrors(errors)
+
+
+def _cursor_errors(
+    project: Project, place: tuple[str, ...], choices: TableConfig, table: Table
+) -> list[UsageError]:
+    """A cursor has to be a time or a whole or decimal number, and there has to be a key to merge by."""
+    from mainstem.ingest.cursor import CURSORS
+
+    if not choices.cursor or choices.cursor not in [column.name for column in table.columns]:
+        return []
+    if choices.deletes is Deletes.IGNORE and project.proof(place[1], table.name) is not ProofLevel.OFF:
+        where = Where(FILE, project.document.line((*place, "deletes")))
+        message = f"{table.name}: rows that the source no longer has cannot be kept and proven"
+        return [UsageError(message, where=where, hint="set proof: off for the table, or deletes: detect")]
+    where = Where(FILE, project.document.line((*place, "cursor")))
+    type_ = table.column(choices.cursor).type
+    if type_.kind not in CURSORS:
+        hint = "a time of the last change, or a number that grows"
+        return [UsageError(f"{table.name}.{choices.cursor} ({type_}) is no cursor", where=where, hint=hint)]
+    if not choices.key and not table.primary_key:
+        hint = "name a unique key: key: [COLUMN]"
+        return [UsageError(f"{table.name} has no primary key to merge rows by", where=where, hint=hint)]
+    return []
 
 
 def redactor(project: Project) -> Callable[[str], str]:

@@ -141,7 +141,9 @@ def test_the_server_dies_and_comes_back(tmp_path: Path) -> None:
             direct = place.env["SHOP_URL"]
             place.env["SHOP_URL"] = direct.replace(f":{server.port}/", f":{proxy.port}/", 1)
             config = place.root / "mainstem.yml"
-            config.write_text(config.read_text().replace("proof: full", "timeout: 2\n    proof: full"))
+            config.write_text(
+                config.read_text().replace("proof: full", "timeout: 2\n    retries: 0\n    proof: full")
+            )
             done = place.call("run", timeout=30)
             assert proxy.fired
             assert done.returncode == 4, done.stderr

@@ -48,8 +48,8 @@ class _Watched:
         self._inner = inner
         self._number = number
 
-    def read(self, table: Table, batch_bytes: int = 16 << 20) -> Iterator[pa.RecordBatch]:
-        return self._inner.read(table, batch_bytes)
+    def read(self, table: Table, batch_bytes: int = 16 << 20, where: str = "") -> Iterator[pa.RecordBatch]:
+        return self._inner.read(table, batch_bytes, where)
 
     def select(self, sql: str) -> list[tuple[Any, ...]]:
         rows = self._inner.select(sql)

@@ -421,10 +421,10 @@ def test_row_level_security_is_not_taken_for_few_rows(server: Postgres, scratch:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("ALTER TABLE t DROP COLUMN b", "changed"),
-        ("ALTER TABLE t RENAME COLUMN b TO c", "changed"),
+        ("ALTER TABLE t DROP COLUMN b", "altered"),
+        ("ALTER TABLE t RENAME COLUMN b TO c", "altered"),
         ("DROP TABLE t", "no longer"),
-        ("ALTER TABLE t ALTER b TYPE text; UPDATE t SET b = 'x'", "22P02"),
+        ("ALTER TABLE t ALTER b TYPE text; UPDATE t SET b = 'x'", "altered"),
     ],
 )
 def test_a_table_changed_since_it_was_looked_at(
@@ -436,7 +436,7 @@ def test_a_table_changed_since_it_was_looked_at(
     server.execute(change, "scratch")
     with source.snapshot() as snapshot, pytest.raises(SourceRefused, match=message) as caught:
         list(snapshot.read(table))
-    assert str(caught.value.where) == "t"
+    assert str(caught.value.where) == ("t" if change == "DROP TABLE t" else "t.b")
 
 
 @pytest.mark.parametrize("decoder", DECODERS)

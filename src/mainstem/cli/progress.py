@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from mainstem.cli import console
-from mainstem.events import Event, StepFinished, StepProgress, StepStarted
+from mainstem.events import Event, SourceRetried, StepFinished, StepProgress, StepStarted
 from mainstem.text import count, size
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ class Progress:
                 self._advance(event)
             elif isinstance(event, StepFinished):
                 self._finish(event)
+            elif isinstance(event, SourceRetried):
+                self._retry(event)
 
     def _start(self, event: StepStarted) -> None:
         if self._bars is not None:
@@ -70,6 +72,14 @@ class Progress:
     def _advance(self, event: StepProgress) -> None:
         if self._bars is not None and event.step in self._tasks:
             self._bars.update(self._tasks[event.step], completed=event.rows, rows=f"{event.rows:,} rows")
+
+    def _retry(self, event: SourceRetried) -> None:
+        from rich.text import Text
+
+        again = f"again in {event.seconds:.0f} s ({event.attempt} of {event.retries})"
+        text = Text("↻ ", style="yellow").append(event.source, style="bold")
+        text.append(f"  {console.clean(event.detail)}; {again}", style="yellow")
+        (self._bars.console if self._bars is not None else console.err()).print(text)
 
     def _finish(self, event: StepFinished) -> None:
         from rich.text import Text

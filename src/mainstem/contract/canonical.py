@@ -6,6 +6,7 @@ yields the same form from what stands in the lake. NULL stays NULL in every form
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Protocol
 
@@ -66,6 +67,18 @@ class Dialect(Protocol):
 
     def modulo(self, sql: str, buckets: int) -> str:
         """SQL for `sql mod buckets` of a non-negative integer expression."""
+
+
+class SourceDialect(Dialect, Protocol):
+    """A source's words."""
+
+    @property
+    def now(self) -> str:
+        """SQL for the server's present time in UTC, as a value that the driver gives as a time or text."""
+
+    def written_since(self, before: Mapping[str, str], now: Mapping[str, str]) -> str:
+        """SQL for the rows that were inserted or updated by transactions that the snapshot at position
+        `before` did not see, asked at position `now`; empty if the server cannot tell."""
 
 
 class EngineDialect(Dialect, Protocol):

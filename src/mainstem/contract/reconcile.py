@@ -104,7 +104,7 @@ def narrow(source: Side, lake: Side, table: Table, found: tuple[Fingerprint, Fin
     by = forms(source.dialect, table)
     columns = _differing_columns(source, lake, table, by)
     keys = table.primary_key or tuple(column.name for column in table.columns)
-    buckets = _differing_buckets(source, lake, table, by, keys)
+    buckets = differing_buckets(source, lake, table, by, keys)[:EXAMPLES]
     left, right = (_rows_of(side, table, by, keys, buckets) for side in (source, lake))
     missing = {key for key, _ in left - right}
     extra = {key for key, _ in right - left}
@@ -158,15 +158,29 @@ def _key_text(keys: Sequence[str], values: Sequence[Any]) -> str:
     return ", ".join(f"{name}={value[:40]}" for name, value in shown[:4])
 
 
-def _differing_buckets(
-    source: Side, lake: Side, table: Table, by: dict[str, Form], keys: Sequence[str]
+def bucket(dialect: Dialect, table: Table, by: dict[str, Form], keys: Sequence[str]) -> str:
+    """SQL for the bucket (0 … 1,023) of a row: the hash of its key."""
+    return dialect.modulo(_row_hash(dialect, _key_columns(table, keys), by), BUCKETS)
+
+
+def differing_buckets(
+    source: Side,
+    lake: Side,
+    table: Table,
+    by: dict[str, Form],
+    keys: Sequence[str],
+    *,
+    keys_alone: bool = False,
 ) -> list[int]:
+    """The buckets in which two sides have other rows, or with `keys_alone` other keys."""
+    compared = _key_columns(table, keys) if keys_alone else table.columns
+
     def buckets(side: Side) -> dict[int, tuple[int, int]]:
         dialect = side.dialect
-        key = dialect.modulo(_row_hash(dialect, _key_columns(table, keys), by), BUCKETS)
-        total = dialect.total(_row_hash(dialect, table.columns, by))
+        key = bucket(dialect, table, by, keys)
+        total = dialect.total(_row_hash(dialect, compared, by))
         sql = f"select {key}, count(*), {total} from {dialect.ref(table)} group by {key}"
-        return {int(bucket): (int(rows), int(checksum)) for bucket, rows, checksum in side.select(sql)}
+        return {int(number): (int(rows), int(checksum)) for number, rows, checksum in side.select(sql)}
 
     left, right = buckets(source), buckets(lake)
-    return sorted(b for b in left.keys() | right.keys() if left.get(b) != right.get(b))[:EXAMPLES]
+    return sorted(b for b in left.keys() | right.keys() if left.get(b) != right.get(b))

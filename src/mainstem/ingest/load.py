@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
@@ -11,15 +12,28 @@ from mainstem.contract import reconcile
 from mainstem.contract.reconcile import Fingerprint, Side
 from mainstem.engine.port import Engine
 from mainstem.errors import MainstemError, ProofFailed, Where
+from mainstem.ingest.cursor import Increment, Watermark, condition, same_server, watermark
 from mainstem.ingest.lakeside import lake_fingerprint
+from mainstem.ingest.merge import Merger
 from mainstem.ingest.pipeline import Prefetched
-from mainstem.ingest.state import COLUMNS, FINGERPRINT, encode_columns, fingerprint_text, summary
+from mainstem.ingest.state import (
+    COLUMNS,
+    CURSOR,
+    FINGERPRINT,
+    POSITION,
+    SOURCE,
+    encode_columns,
+    fingerprint_text,
+    summary,
+)
 from mainstem.ingest.witness import Witness
 from mainstem.lake import Lake, Staged, TableVersion
 from mainstem.project.config import ProofLevel
 from mainstem.schema import RAW, Table, TableName
 from mainstem.source.port import Snapshot, Source
 from mainstem.text import count
+
+_MOST_PARTS = 256  # of 1,024: beyond, reading everything is as quick
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +47,7 @@ class Load:
     full_refresh: bool
     rows_before: int = 0
     allow_empty: bool = False
+    increment: Increment | None = None
 
     @property
     def name(self) -> TableName:
@@ -54,12 +69,17 @@ class Loaded:
 @dataclass(frozen=True, slots=True)
 class Pending:
     """A load whose files are written but neither proven nor committed. `expected` is the fingerprint of
-    the snapshot itself; without it `asked` is the witness's."""
+    the snapshot itself; without it `asked` is the witness's. `read` is the number of rows that were read
+    incrementally, -1 if all were; `note` is said of the load."""
 
     load: Load
     staged: Staged
     expected: Fingerprint | None
     started: float
+    mark: Watermark | None = None
+    read: int = -1
+    note: str = ""
+    repaired: bool = False
     asked: Future[Fingerprint] | None = None
 
 
@@ -97,11 +117,112 @@ class Loader:
             return Loaded(
                 load.head, False, load.level, text, str(expected.checksum), time.monotonic() - started
             )
-        with Prefetched(self._snapshot.read(load.table)) as batches:
-            staged = self._lake.stage(load.name, load.table.columns, batches, on_rows)
+        mark = self._mark(load)
         if load.level is ProofLevel.COUNT:
             expected = Fingerprint(reconcile.row_count(side, load.table), (), 0)
-        return Pending(load, staged, expected, started, asked)
+        merged = self._merged(load, mark, on_rows)
+        if merged is not None:
+            staged, read = merged
+            assert load.increment is not None
+            note = f" ({count(read, 'row')} read by {load.increment.cursor})"
+            pending = Pending(load, staged, expected, started, mark, read, note)
+            return self._without_deleted(pending)
+        return Pending(load, self._staged(load, on_rows), expected, started, mark, asked=asked)
+
+    def reread(self, pending: Pending, on_rows: Callable[[int], None]) -> Pending:
+        """Repair an incremental load that does not equal the source, where rows were deleted, or changed
+        without their cursor: read the parts that differ; all of it if they are many, or if that did not
+        help."""
+        if not pending.repaired and (repaired := self._repaired(pending, keys_alone=False)):
+            return repaired
+        self._lake.discard(pending.staged)
+        staged = self._staged(pending.load, on_rows)
+        return replace(
+            pending, staged=staged, read=-1, note=" (read whole: the cursor did not show every change)"
+        )
+
+    def _without_deleted(self, pending: Pending) -> Pending:
+        """Where no full proof finds rows that the source no longer has, their keys are compared."""
+        increment = pending.load.increment
+        if pending.load.level is ProofLevel.FULL or increment is None or not increment.detect:
+            return pending
+        try:
+            return self._repaired(pending, keys_alone=True) or pending
+        except MainstemError:
+            self._lake.discard(pending.staged)
+            raise
+
+    def _repaired(self, pending: Pending, *, keys_alone: bool) -> Pending | None:
+        """The load with those of 1,024 parts (by the hash of the key) read again in which it differs from
+        the source. None if there are none, or too many."""
+        load, table = pending.load, pending.load.table
+        if load.increment is None or load.head is None:
+            return None
+        self._engine.attach_files(load.name, pending.staged.all_files, table.columns)
+        source, lake = Side(self._dialect, self._snapshot.select), self._lake_side()
+        by, key = reconcile.forms(self._dialect, table), load.increment.key
+        parts = reconcile.differing_buckets(source, lake, table, by, key, keys_alone=keys_alone)
+        if not 0 < len(parts) <= _MOST_PARTS:
+            return None
+        inside, at_source = (
+            f"{reconcile.bucket(side.dialect, table, by, key)} in ({', '.join(map(str, parts))})"
+            for side in (lake, source)
+        )
+        merger = Merger(self._lake, self._engine, load.head, table)
+        rows = self._snapshot.read(table, where=at_source)
+        staged, read = merger.repair(pending.staged, inside, rows)
+        note = f"{pending.note[:-1]}, {read:,} in {len(parts):,} of 1,024 parts that differed)"
+        return replace(pending, staged=staged, note=note, repaired=True)
+
+    def _staged(self, load: Load, on_rows: Callable[[int], None]) -> Staged:
+        with Prefetched(self._snapshot.read(load.table)) as batches:
+            return self._lake.stage(load.name, load.table.columns, batches, on_rows)
+
+    def _mark(self, load: Load) -> Watermark | None:
+        """The cursor's state in this snapshot, for the next load."""
+        if load.increment is None:
+            return None
+        cursor = self._dialect.quote(load.increment.cursor)
+        sql = f"select max({cursor}), {self._dialect.now} from {self._dialect.ref(load.table)}"
+        ((greatest, now),) = self._snapshot.select(sql)
+        return watermark(load.increment, load.table, greatest, now, self._snapshot.position)
+
+    def _merged(
+        self, load: Load, mark: Watermark | None, on_rows: Callable[[int], None]
+    ) -> tuple[Staged, int] | None:
+        """The rows that may have changed since the last load, merged into it; None if the table has to be
+        read whole."""
+        last = self._last(load)
+        if last is None or mark is None or load.increment is None or load.head is None:
+            return None
+        self._require_advance(load, last)
+        positions = (json.loads(load.head.summary[POSITION]), self._snapshot.position)
+        where = condition(load.increment, load.table, last, self._dialect, positions)
+        merger = Merger(self._lake, self._engine, load.head, load.table)
+        return merger.merge(load.increment.key, self._snapshot.read(load.table, where=where), on_rows)
+
+    def _last(self, load: Load) -> Watermark | None:
+        """The last load's watermark, if what was loaded then is what is loaded now."""
+        if load.increment is None or load.head is None or load.full_refresh:
+            return None
+        last = Watermark.decode(load.head.summary.get(CURSOR, ""))
+        same = (
+            load.head.summary.get(COLUMNS) == encode_columns(load.table.columns)
+            and load.head.summary.get(SOURCE) == load.source
+            and same_server(json.loads(load.head.summary.get(POSITION, "{}")), self._snapshot.position)
+        )
+        return last if last and last.top and last.cursor == load.increment.cursor and same else None
+
+    def _require_advance(self, load: Load, last: Watermark) -> None:
+        cursor = self._dialect.quote(last.cursor)
+        sql = f"select 1 from {self._dialect.ref(load.table)} where {cursor} >= {last.top} limit 1"
+        if not self._snapshot.select(sql):
+            raise ProofFailed(
+                "the cursor went back: no row has the greatest value of the last load or a greater one",
+                where=Where(table=str(load.name), column=last.cursor),
+                hint="was the source restored, or its newest row deleted? "
+                f"mainstem run --full-refresh --select {load.name}+ takes it as it is",
+            )
 
     def finish(self, pending: Pending) -> Loaded | Fingerprint:
         """Prove the files and commit them. Where the proof fails, the lake's fingerprint is returned and
@@ -128,11 +249,14 @@ class Loader:
     def _commit(self, pending: Pending, proven: Fingerprint | None) -> Loaded:
         load = pending.load
         remembered = fingerprint_text(self._dialect.hash.value, proven) if proven else ""
-        keys = summary(load.source, load.table.columns, self._snapshot.position, load.level.value, remembered)
+        keys = summary(load.source, load.table, self._snapshot.position, load.level.value, remembered)
+        if pending.mark is not None:
+            keys[CURSOR] = pending.mark.encode()
         version = self._lake.commit(pending.staged, run=self._run, summary=keys)
         seconds = time.monotonic() - pending.started
         checksum = str(proven.checksum) if proven else ""
-        return Loaded(version, True, load.level, _text(load.level, version.rows), checksum, seconds)
+        text = _text(load.level, version.rows) + pending.note
+        return Loaded(version, True, load.level, text, checksum, seconds)
 
     def _difference(self, pending: Pending, found: Fingerprint) -> ProofFailed:
         load = pending.load
@@ -178,7 +302,7 @@ class Loader:
 
     def _found(self, pending: Pending) -> Fingerprint:
         table = pending.load.table
-        self._engine.attach_files(pending.load.name, pending.staged.files, table.columns)
+        self._engine.attach_files(pending.load.name, pending.staged.all_files, table.columns)
         return lake_fingerprint(self._engine, self._lake_side(), self._dialect, table)
 
     def _lake_side(self) -> Side:

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mainstem.contract.reconcile import Fingerprint
-from mainstem.schema import Column, Type
+from mainstem.schema import Column, Table, Type, contains
 
 FINGERPRINT = "mainstem.fingerprint"
 COLUMNS = "mainstem.columns"
+KEY = "mainstem.key"
+CURSOR = "mainstem.cursor"
 SOURCE = "mainstem.source"
 POSITION = "mainstem.position"
 PROOF = "mainstem.proof"
@@ -19,11 +21,17 @@ _FORM = "1"  # raise it when canonical texts change: every table is then read ag
 
 @dataclass(frozen=True, slots=True)
 class ColumnChange:
-    """What happened to a column of the source since the last load: added, removed or retyped."""
+    """What happened to a column of the source since the last load: added, removed, retyped, narrowed (there
+    are values of the old type that the new one cannot hold), nullable, no longer nullable, reordered."""
 
     column: str
     what: str
     detail: str = ""
+
+    @property
+    def narrows(self) -> bool:
+        """Whether somebody has to decide before the table is read."""
+        return self.what == "narrowed"
 
     def __str__(self) -> str:
         return f"{self.column} {self.what}" + (f" ({self.detail})" if self.detail else "")
@@ -47,7 +55,8 @@ def changes(before: Sequence[Column], now: Sequence[Column]) -> list[ColumnChang
     found += [ColumnChange(name, "removed") for name in old if name not in new]
     for name in new:
         if name in old and (old[name].native, old[name].type) != (new[name].native, new[name].type):
-            found.append(ColumnChange(name, "retyped", f"{old[name].native} → {new[name].native}"))
+            what = "retyped" if contains(new[name].type, old[name].type) else "narrowed"
+            found.append(ColumnChange(name, what, f"{old[name].native} → {new[name].native}"))
         elif name in old and old[name].nullable != new[name].nullable:
             found.append(ColumnChange(name, "nullable" if new[name].nullable else "no longer nullable"))
     if not found and list(old) != list(new):
@@ -61,12 +70,13 @@ def fingerprint_text(hash_name: str, found: Fingerprint) -> str:
 
 
 def summary(
-    source: str, columns: Sequence[Column], position: Mapping[str, str], proof: str, fingerprint: str
+    source: str, table: Table, position: Mapping[str, str], proof: str, fingerprint: str
 ) -> dict[str, str]:
     """The keys that a load writes into its snapshot's summary."""
     return {
         SOURCE: source,
-        COLUMNS: encode_columns(columns),
+        COLUMNS: encode_columns(table.columns),
+        KEY: json.dumps(table.primary_key, ensure_ascii=False),
         POSITION: json.dumps(dict(position), sort_keys=True),
         PROOF: proof,
         FINGERPRINT: fingerprint,

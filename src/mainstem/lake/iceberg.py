@@ -186,6 +186,7 @@ def _snapshot(
     snapshot_id = table.new_snapshot_id()
     commit = uuid.uuid4()
     old = _live_entries(io, parent) if parent else []
+    kept = {str(path) for path in staged.kept}
     manifests = []
     if staged.data or old:
         path = str(folder / f"{commit}-m0.avro")
@@ -203,7 +204,10 @@ def _snapshot(
                     )
                 )
             for entry in old:
-                manifest.delete(entry)
+                if entry.data_file.file_path in kept:
+                    manifest.existing(entry)
+                else:
+                    manifest.delete(entry)
         manifests.append(manifest.to_manifest_file())
     crash.point("commit.manifest")
     path = str(folder / f"snap-{snapshot_id}-0-{commit}.avro")
@@ -237,17 +241,19 @@ def _live_entries(io: FileIO, snapshot: Snapshot) -> list[ManifestEntry]:
 def _summary(
     staged: Staged, parent: Snapshot | None, old: Sequence[ManifestEntry], extra: Mapping[str, str]
 ) -> Summary:
-    files = [path.relative_to(staged.location).as_posix() for path in staged.files]
+    files = [path.relative_to(staged.location).as_posix() for path in staged.all_files]
+    kept = {str(path) for path in staged.kept}
+    old = [entry for entry in old if entry.data_file.file_path not in kept]
     counts = {
         "added-data-files": len(staged.files),
-        "added-records": staged.rows,
-        "added-files-size": staged.bytes,
+        "added-records": sum(data.rows for data in staged.data),
+        "added-files-size": sum(data.bytes for data in staged.data),
         "deleted-data-files": len(old),
         "deleted-records": sum(entry.data_file.record_count for entry in old),
         "removed-files-size": sum(entry.data_file.file_size_in_bytes for entry in old),
     }
     totals = {
-        "total-data-files": len(staged.files),
+        "total-data-files": len(files),
         "total-records": staged.rows,
         "total-files-size": staged.bytes,
         "total-delete-files": 0,

@@ -41,10 +41,12 @@ class Lake:
         columns: Sequence[Column],
         batches: Iterable[pa.RecordBatch],
         on_rows: Callable[[int], None] | None = None,
+        keep: Sequence[Path] = (),
     ) -> Staged:
         """Write all rows of the table's next version as Parquet, on the disk when this returns; no reader
-        sees them. `batches` have the types of `arrow.schema_of(columns)`. Raises what `batches` raises,
-        ValueNotExact for a NULL where none may be, LakeUnavailable; then no file is left."""
+        sees them. `keep`: data files of the present version that stay as they are. `batches` have the
+        types of `arrow.schema_of(columns)`. Raises what `batches` raises, ValueNotExact for a NULL where
+        none may be, LakeUnavailable; then no file is left."""
         # Here, and pyiceberg in `commit`, not at the file's head: pyarrow and pyiceberg take a fifth and
         # two thirds of a second, and only those who write shall pay for them.
         from mainstem.lake import parquet
@@ -61,12 +63,13 @@ class Lake:
             name=name,
             columns=tuple(columns),
             files=tuple(file.path for file in data),
-            rows=sum(file.rows for file in data),
-            bytes=sum(file.bytes for file in data),
+            rows=sum(file.rows for file in data) + sum(parquet.rows_of(name, file) for file in keep),
+            bytes=sum(file.bytes for file in data) + sum(file.stat().st_size for file in keep),
             location=location,
             base=base,
             field_ids=field_ids,
             data=data,
+            kept=tuple(keep),
         )
 
     def discard(self, staged: Staged) -> None:
@@ -74,9 +77,10 @@ class Lake:
         storage.remove(staged.files)
 
     def commit(self, staged: Staged, *, run: str, summary: Mapping[str, str]) -> TableVersion:
-        """Make the staged rows the table's whole content, by one Iceberg snapshot; the table is created if
-        it is new. `summary` and the run's name go into the snapshot's summary. All or nothing, durable
-        when this returns. LakeUnavailable if the table has moved on since it was staged."""
+        """Make the staged rows and kept files the table's whole content, by one Iceberg snapshot; the
+        table is created if it is new. `summary` and the run's name go into the snapshot's summary. All or
+        nothing, durable when this returns. LakeUnavailable if the table has moved on since it was
+        staged."""
         from mainstem.lake import iceberg
 
         if self.catalog.location(staged.name) != staged.base:

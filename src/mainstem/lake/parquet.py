@@ -68,6 +68,12 @@ def write(
         raise
 
 
+def rows_of(name: TableName, path: Path) -> int:
+    """The rows of a data file, from its footer."""
+    with storage.mapped(name):
+        return int(pq.read_metadata(path).num_rows)
+
+
 def _feed(
     writer: _Writer,
     encoder: ThreadPoolExecutor,

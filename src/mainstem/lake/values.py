@@ -39,7 +39,8 @@ class DataFile:
 class Staged:
     """Rows written and durable, but in no table yet: `Lake.commit` makes them visible, `Lake.discard`
     deletes them. `base` is the version they were staged against (None: a new table); the commit is
-    refused if somebody else has committed since. `field_ids` go with `columns`."""
+    refused if somebody else has committed since. `field_ids` go with `columns`. `files` are new, `kept`
+    those of the base that stay; `rows` and `bytes` count both."""
 
     name: TableName
     columns: tuple[Column, ...]
@@ -50,6 +51,12 @@ class Staged:
     base: str | None
     field_ids: tuple[int, ...]
     data: tuple[DataFile, ...] = field(repr=False)
+    kept: tuple[Path, ...] = ()
+
+    @property
+    def all_files(self) -> tuple[Path, ...]:
+        """Every data file of the version to be, kept ones first."""
+        return self.kept + self.files
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import re
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 _SIZE = re.compile(r"\s*\d+(\.\d+)?\s*[KMGT]?I?B\s*", re.IGNORECASE)
 
@@ -23,6 +23,31 @@ class ProofLevel(StrEnum):
     OFF = "off"
 
 
+class OnChange(StrEnum):
+    """What a run does with a table whose columns changed in the source since its last load."""
+
+    EVOLVE = "evolve"  # take them over
+    DISCARD_COLUMN = "discard_column"  # leave new columns out; stop for any other change
+    FREEZE = "freeze"  # keep the table as it stands, read nothing
+    FAIL = "fail"  # stop for any change
+
+
+class Mode(StrEnum):
+    """How a table is read when it is not as it was: whole, or the rows since its cursor. auto: the latter
+    if a cursor is named."""
+
+    AUTO = "auto"
+    FULL = "full"
+    INCREMENTAL = "incremental"
+
+
+class Deletes(StrEnum):
+    """What an incremental load does about rows that the source no longer has."""
+
+    DETECT = "detect"  # find them by their keys, and remove them
+    IGNORE = "ignore"  # keep them
+
+
 class ColumnConfig(_Strict):
     """`out_of_range: text` lets the whole column arrive as the server's own text."""
 
@@ -33,8 +58,20 @@ class TableConfig(_Strict):
     """Choices for one table of a source, named as in the lake."""
 
     proof: ProofLevel | None = None
+    on_change: OnChange | None = None
+    mode: Mode = Mode.AUTO
+    cursor: str = ""
+    key: list[str] = Field(default_factory=list)
+    overlap: int | None = Field(default=None, ge=0)
+    deletes: Deletes = Deletes.DETECT
     allow_empty: bool = False
     columns: dict[str, ColumnConfig] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _cursor_named(self) -> TableConfig:
+        if self.mode is Mode.INCREMENTAL and not self.cursor:
+            raise ValueError("mode: incremental needs a cursor (mainstem plan proposes one)")
+        return self
 
 
 class SourceConfig(_Strict):
@@ -45,7 +82,9 @@ class SourceConfig(_Strict):
     include: list[str] = Field(default_factory=lambda: ["*"])
     exclude: list[str] = Field(default_factory=list)
     proof: ProofLevel = ProofLevel.FULL
+    on_change: OnChange = OnChange.EVOLVE
     timeout: float = Field(default=60.0, gt=0, le=86_400)
+    retries: int = Field(default=3, ge=0, le=20)
     tables: dict[str, TableConfig] = Field(default_factory=dict)
 
 

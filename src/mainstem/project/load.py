@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mainstem.errors import ConfigErrors, UsageError, Where
-from mainstem.project.config import ProjectConfig, ProofLevel, TableConfig, TargetConfig
+from mainstem.project.config import OnChange, ProjectConfig, ProofLevel, TableConfig, TargetConfig
 from mainstem.project.dashboard import Dashboard
 from mainstem.project.modelfile import ModelFile, read_models
 from mainstem.project.requirements import Requirements
@@ -70,6 +70,10 @@ class Project:
     def proof(self, source: str, table: str) -> ProofLevel:
         """How far the load of a table is proven."""
         return self.table(source, table).proof or self.config.sources[source].proof
+
+    def on_change(self, source: str, table: str) -> OnChange:
+        """What a run does when the table's columns change in the source."""
+        return self.table(source, table).on_change or self.config.sources[source].on_change
 
     def table(self, source: str, table: str) -> TableConfig:
         """The user's choices for a table; the defaults if there are none."""

@@ -28,12 +28,15 @@ class Board:
         self.errors: list[MainstemError] = []
         self.skipped: list[TableName] = []
         self.table_entries: dict[TableName, TableEntry] = {}
+        self.retries: dict[str, int] = {}
         self._model_entries: dict[TableName, ModelEntry] = {}
         self._lake = lake
         self._fail_fast = fail_fast
         self._done: dict[TableName, TableVersion] = {}
         self._failed: set[TableName] = set()
         self._running: set[TableName] = set()
+        self._waiting: list[ModelStep] = list(plan.models)
+        self._stale: set[TableName] = set()
         self._stopped = False
         self._crash: BaseException | None = None
         self._changed = threading.Condition()
@@ -73,18 +76,71 @@ class Board:
     def done(self, name: TableName, version: TableVersion, entry: TableEntry | ModelEntry) -> None:
         """A table stands, proven."""
         with self._changed:
-            self._done[name] = version
-            self._enter(name, entry)
+            if not self._again(name):
+                self._done[name] = version
+                self._enter(name, entry)
 
     def fail(self, entries: Mapping[TableName, TableEntry | ModelEntry], error: MainstemError) -> None:
         """Tables that will not stand in this run, for one reason."""
         with self._changed:
+            if any(self._again(name) for name in entries):
+                return
             if error not in self.errors:
                 self.errors.append(error)
             self._failed.update(entries)
             self._stopped = self._stopped or self._fail_fast
             for name, entry in entries.items():
                 self._enter(name, entry)
+
+    def note(self, error: MainstemError) -> None:
+        """An error that concerns no table by itself."""
+        with self._changed:
+            self.errors.append(error)
+
+    def is_done(self, name: TableName) -> bool:
+        """Whether the table stands in this run."""
+        return name in self._done
+
+    def has_failed(self, name: TableName) -> bool:
+        """Whether the table will not stand in this run."""
+        return name in self._failed
+
+    def retried(self, source: str) -> None:
+        """A source went away and is tried once more."""
+        self.retries[source] = self.retries.get(source, 0) + 1
+
+    def pause(self, seconds: float) -> None:
+        """Wait; less if the run is stopped."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped, seconds)
+
+    def renew(self, name: TableName) -> None:
+        """A table will stand in another version than the one that models may have read: those that did
+        are built again."""
+        with self._changed:
+            for step in self._descendants(name):
+                if step.name in self._running:
+                    self._stale.add(step.name)
+                elif self._done.pop(step.name, None) is not None:
+                    self._waiting.append(step)
+            self._changed.notify_all()
+
+    def _descendants(self, name: TableName) -> list[ModelStep]:
+        reached = {name}
+        for step in self.plan.models:  # in an order in which inputs stand first
+            if reached.intersection(step.inputs):
+                reached.add(step.name)
+        return [step for step in self.plan.models if step.name in reached]
+
+    def _again(self, name: TableName) -> bool:
+        """Whether a model that just ended has read what is no longer so: then it waits once more."""
+        if name not in self._stale:
+            return False
+        self._stale.discard(name)
+        self._running.discard(name)
+        self._waiting.extend(step for step in self.plan.models if step.name == name)
+        self._changed.notify_all()
+        return True
 
     def _enter(self, name: TableName, entry: TableEntry | ModelEntry) -> None:
         if isinstance(entry, TableEntry):
@@ -110,31 +166,37 @@ class Board:
         """The models of the plan, each as soon as its inputs stand and a thread is free; waits between
         them. A model with an input that failed is skipped. Ends when nothing is left to start or wait
         for."""
-        waiting = list(self.plan.models)
         while True:
             with self._changed:
-                self._skip(waiting)
-                step = next((s for s in waiting if self._startable(s, threads)), None)
+                self._skip()
+                step = next((s for s in self._waiting if self._startable(s, threads)), None)
                 if step is not None:
                     self._running.add(step.name)
-                elif not waiting or self._stopped:
+                    self._waiting.remove(step)
+                elif self._stopped or self._settled():
                     return
                 else:
                     self._changed.wait(timeout=1.0)
                     continue
-            waiting.remove(step)
             yield step
 
-    def _skip(self, waiting: list[ModelStep]) -> None:
-        for step in list(waiting):
+    def _settled(self) -> bool:
+        """Whether nothing can make a model start any more."""
+        loaded = all(s.name in self._done or s.name in self._failed for s in self.plan.ingest)
+        return loaded and not self._waiting and not self._running
+
+    def _skip(self) -> None:
+        for step in list(self._waiting):
             if any(name in self._failed for name in step.inputs):
-                waiting.remove(step)
+                self._waiting.remove(step)
                 self._failed.add(step.name)
                 self.skipped.append(step.name)
                 text = "not run: an input failed"
                 self._model_entries[step.name] = ModelEntry(str(step.name), "skipped", text=text)
 
     def _startable(self, step: ModelStep, threads: int) -> bool:
+        if step.name in self._running:
+            return False
         stands = all(name in self._done or name not in self.plan.names for name in step.inputs)
         return stands and not self._stopped and len(self._running) < threads
 
@@ -167,6 +229,9 @@ class Board:
         """Whether the load of a source table (`raw.orders`) was proven cell by cell."""
         name = TableName(RAW, grain.removeprefix(f"{RAW}."))
         version = self._done.get(name) or self._bases.get(name)
+        entry = self.table_entries.get(name)
+        if entry is not None and not entry.holds:
+            return False  # frozen: it equals what the source was
         return version is not None and version.summary.get("mainstem.proof") == ProofLevel.FULL.value
 
     def model_entries_with_headlines(self, project: Project) -> list[ModelEntry]:

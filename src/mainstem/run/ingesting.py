@@ -3,58 +3,144 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 
 from mainstem.contract.reconcile import Fingerprint
-from mainstem.errors import MainstemError, SourceRefused, SourceUnavailable
-from mainstem.events import Emit, StepFinished, StepProgress, StepStarted
+from mainstem.errors import MainstemError, ProofFailed, SourceRefused, SourceUnavailable, Where
+from mainstem.events import Emit, SourceRetried, StepFinished, StepProgress, StepStarted
+from mainstem.ingest.cursor import increment_of
 from mainstem.ingest.load import Load, Loaded, Loader, Pending
 from mainstem.ingest.state import POSITION
 from mainstem.ingest.witness import WORTH_ROWS, Witness
-from mainstem.plan import IngestStep
+from mainstem.plan import ACCEPT, IngestStep
 from mainstem.project.config import ProofLevel
 from mainstem.run.board import Board, failed_table
 from mainstem.run.parts import Parts, RunOptions
 from mainstem.run.receipt import TableEntry
+from mainstem.text import count
 
 _Finishing = tuple[IngestStep, Pending, "Future[Loaded | Fingerprint]"]
 _AHEAD = 2  # tables whose files are written but not yet proven: bounds what a failure throws away
+FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds before a source is tried again
 
 
 def ingest_source(source: str, parts: Parts, options: RunOptions, board: Board, run: str, emit: Emit) -> None:
-    """Load the plan's tables of one source. While one table is proven and committed, the next is read."""
+    """Load the plan's tables of one source, all from one snapshot. If the source goes away it is tried
+    again in a new snapshot, after a while; tables that this run has committed before are then compared,
+    and read again only where they differ."""
     steps = [step for step in board.plan.ingest if step.source == source]
+    steps = _undecided(steps, parts, board, emit)
+    retries = parts.project.config.sources[source].retries
+    for attempt in range(retries + 1):
+        open_steps = [step for step in steps if not board.has_failed(step.name)]
+        if not open_steps or board.stopped:
+            return
+        try:
+            _attempt(open_steps, parts, options, board, run, emit)
+            return
+        except SourceUnavailable as error:
+            if attempt == retries or board.stopped:
+                _fail_all(steps, _gave_up(error, attempt, steps, board), parts, board, emit)
+                return
+            seconds = retry_wait(attempt)
+            text = parts.redact(error.message)
+            board.retried(source)
+            emit(SourceRetried(source, attempt + 1, retries, seconds, text))
+            board.pause(seconds)
+        except MainstemError as error:
+            # Refused: nothing of this source can follow, and asking again changes nothing.
+            _fail_all(steps, error, parts, board, emit)
+            return
+
+
+def retry_wait(attempt: int) -> float:
+    """Seconds before attempt number `attempt + 2`: they double up to a minute; up to half is left off at
+    random, so that many runs do not come back at the same moment."""
+    return min(FIRST_WAIT * 2.0**attempt, LONGEST_WAIT) * (1 - random.random() / 2)
+
+
+def _attempt(
+    steps: list[IngestStep], parts: Parts, options: RunOptions, board: Board, run: str, emit: Emit
+) -> None:
+    """One snapshot. While one table is proven and committed, the next is read."""
     remaining = deque(steps)
     finishing: deque[_Finishing] = deque()
-    current = steps[0]
+    source = parts.sources[steps[0].source]
     engine = parts.engine()
+    reporter: _Reporter | None = None
     try:
         with (
-            parts.sources[source].snapshot() as snapshot,
+            source.snapshot() as snapshot,
             _witness(steps, parts, options) as witness,
             ThreadPoolExecutor(1, thread_name_prefix="mainstem-proof") as prover,
         ):
-            loader = Loader(parts.sources[source], snapshot, parts.lake, engine, run, witness)
+            loader = Loader(source, snapshot, parts.lake, engine, run, witness)
             reporter = _Reporter(parts, board, emit, loader)
             while remaining and not board.stopped:
                 current = remaining.popleft()
-                pending = reporter.begin(current, _load(current, parts, options))
+                load = _load(current, parts, options, again=board.is_done(current.name))
+                if load is None:
+                    continue
+                pending = reporter.begin(current, load)
                 if pending is not None:
                     finishing.append((current, pending, prover.submit(loader.finish, pending)))
                 while len(finishing) >= _AHEAD:
                     reporter.finish(*finishing.popleft())
             while finishing:
                 reporter.finish(*finishing.popleft())
-    except MainstemError as error:
-        # The connection is gone or was refused: nothing of this source can follow.
+    except MainstemError:
         for item in finishing:
-            reporter.settle(*item, error)
-        _fail_all([current, *remaining], error, parts, board, emit)
+            if reporter is not None:
+                reporter.settle(*item)
+        raise
     finally:
         engine.close()
+
+
+def _undecided(steps: list[IngestStep], parts: Parts, board: Board, emit: Emit) -> list[IngestStep]:
+    """The steps that read; the others end here: frozen ones keep their version, stopped ones fail."""
+    reading = []
+    for step in steps:
+        if step.action == "frozen":
+            _keep(step, parts, board, emit)
+        elif step.action == "stop":
+            error = ProofFailed(
+                f"its columns changed in the source: {'; '.join(step.reasons)}",
+                where=Where(table=str(step.name)),
+                hint=ACCEPT,
+            )
+            _fail_all([step], error, parts, board, emit)
+        else:
+            reading.append(step)
+    return reading
+
+
+def _keep(step: IngestStep, parts: Parts, board: Board, emit: Emit) -> None:
+    name = str(step.name)
+    version = parts.lake.head(step.name)
+    assert version is not None  # a table that was never read cannot have changed
+    text = f"frozen, not read: {'; '.join(step.reasons)}"
+    entry = TableEntry(name, "unchanged", step.source, text=text, rows=version.rows, bytes=version.bytes)
+    board.done(step.name, version, entry)
+    emit(StepFinished(name, "ingest", "unchanged", version.rows, version.bytes, detail=text))
+
+
+def _gave_up(
+    error: SourceUnavailable, retries: int, steps: list[IngestStep], board: Board
+) -> SourceUnavailable:
+    """The error with what the run has: how often it tried, what stands."""
+    kept = sum(board.is_done(step.name) for step in steps)
+    tried = f" (tried {retries + 1} times)" if retries else ""
+    hint = error.hint
+    if kept:
+        stay = f"{kept} of {count(len(steps), 'table')} stand in the lake; the next run compares them"
+        hint = f"{hint}; {stay}" if hint else stay
+    return SourceUnavailable(error.message + tried, where=error.where, hint=hint)
 
 
 def _witness(
@@ -72,6 +158,7 @@ def _fail_all(steps: list[IngestStep], error: MainstemError, parts: Parts, board
     text = parts.redact(error.message)
     unfinished = [step for step in dict.fromkeys(steps) if step.name not in board.table_entries]
     if not unfinished:
+        board.note(error)
         return
     for step in unfinished:
         emit(StepFinished(str(step.name), "ingest", "failed", detail=text))
@@ -79,17 +166,24 @@ def _fail_all(steps: list[IngestStep], error: MainstemError, parts: Parts, board
     board.fail(entries, error)
 
 
-def _load(step: IngestStep, parts: Parts, options: RunOptions) -> Load:
+def _load(step: IngestStep, parts: Parts, options: RunOptions, *, again: bool) -> Load | None:
+    """What to load. `again`: this run has committed the table from an earlier snapshot; then it is compared
+    by its fingerprint, or stays as it is if its load has none (None)."""
+    level = options.proof or parts.project.proof(step.source, step.table.name)
+    if again and level is not ProofLevel.FULL:
+        return None
+    config = parts.project.table(step.source, step.table.name)
     release = parts.lake.current_release()
     pinned = release.tables.get(step.name) if release else None
     return Load(
         table=step.table,
         source=step.source,
-        level=options.proof or parts.project.proof(step.source, step.table.name),
+        level=level,
         head=parts.lake.head(step.name),
-        full_refresh=options.full_refresh or step.action in ("changed", "rebuild"),
+        full_refresh=not again and (options.full_refresh or step.action in ("changed", "rebuild")),
         rows_before=pinned.rows if pinned else 0,
-        allow_empty=parts.project.table(step.source, step.table.name).allow_empty,
+        allow_empty=config.allow_empty,
+        increment=increment_of(config, step.table),
     )
 
 
@@ -104,10 +198,11 @@ class _Reporter:
 
     def begin(self, step: IngestStep, load: Load) -> Pending | None:
         """Read a table. None if it is unchanged (and done) or failed in a way that concerns it alone."""
-        self._emit(StepStarted(str(step.name), "ingest", step.rows))
+        if not self._board.is_done(step.name):
+            self._emit(StepStarted(str(step.name), "ingest", step.rows))
         started = time.monotonic()
         try:
-            begun = self._loader.begin(load, lambda rows: self._emit(StepProgress(str(step.name), rows)))
+            begun = self._loader.begin(load, self._progress(step))
         except MainstemError as error:
             if isinstance(error, SourceUnavailable | SourceRefused):
                 raise
@@ -122,34 +217,42 @@ class _Reporter:
         """Wait for proof and commit of a table; explain a difference while the snapshot is open."""
         try:
             result = future.result()
+            while isinstance(result, Fingerprint) and pending.read >= 0:
+                pending = self._loader.reread(pending, self._progress(step))
+                result = self._loader.finish(pending)
             if isinstance(result, Fingerprint):
                 result = self._loader.settle(pending, result)
         except MainstemError as error:
             self._parts.lake.discard(pending.staged)
+            if isinstance(error, SourceUnavailable):
+                raise
             self._failed(step, error, time.monotonic() - pending.started)
             return
         self._done(step, result)
 
-    def settle(
-        self,
-        step: IngestStep,
-        pending: Pending,
-        future: Future[Loaded | Fingerprint],
-        lost: MainstemError,
-    ) -> None:
-        """What became of a table whose proof was under way when the source was `lost`."""
+    def _progress(self, step: IngestStep) -> Callable[[int], None]:
+        return lambda rows: self._emit(StepProgress(str(step.name), rows))
+
+    def settle(self, step: IngestStep, pending: Pending, future: Future[Loaded | Fingerprint]) -> None:
+        """What became of a table whose proof was under way when the source was lost. If it differs,
+        nobody can be asked where: its files go, and it is left to the next attempt."""
         try:
             result = future.result()
-            if isinstance(result, Fingerprint):
-                raise lost  # it differs, and nobody can be asked where
         except MainstemError as error:
             self._parts.lake.discard(pending.staged)
             self._failed(step, error, time.monotonic() - pending.started)
             return
-        self._done(step, result)
+        if isinstance(result, Fingerprint):
+            self._parts.lake.discard(pending.staged)
+        else:
+            self._done(step, result)
 
     def _done(self, step: IngestStep, loaded: Loaded) -> None:
         version = loaded.version
+        if self._board.is_done(step.name):
+            if not loaded.changed:
+                return  # as this run has found it before
+            self._board.renew(step.name)
         status = "done" if loaded.changed else "unchanged"
         entry = TableEntry(
             table=str(step.name),

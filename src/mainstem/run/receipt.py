@@ -68,6 +68,7 @@ class Receipt:
     errors: list[Mapping[str, str]] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
+    retries: dict[str, int] = field(default_factory=dict)
 
     def value(self) -> dict[str, Any]:
         """The receipt as plain values for JSON."""
@@ -83,6 +84,7 @@ class Receipt:
             "status": self.status,
             "release": self.release,
             "sources": self.sources,
+            "retries": self.retries,
             "tables": [_plain(entry) for entry in self.tables],
             "models": [_plain(entry) for entry in self.models],
             "removed": self.removed,

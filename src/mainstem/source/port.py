@@ -8,11 +8,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mainstem.contract.canonical import Dialect
+from mainstem.contract.canonical import SourceDialect
 from mainstem.schema import Database, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+# In a position: the age in seconds of the oldest transaction that may have written when the snapshot opened.
+OLDEST_TRANSACTION = "oldest_transaction_seconds"
 
 
 class OutOfRange(StrEnum):
@@ -54,10 +58,11 @@ class Snapshot(Protocol):
     """Where in the source's history this view stands (GTID, LSN, data version): goes into the lake
     table's snapshot summary, in the same commit as the data."""
 
-    def read(self, table: Table, batch_bytes: int = 16 << 20) -> Iterator[pa.RecordBatch]:
-        """All rows, columns in the order of `table.columns`, with the Arrow types of
-        `arrow.schema_of(table.columns)`. Raises ValueNotExact for a value that does not fit,
-        SourceUnavailable when the server goes away: rows handed over before count for nothing."""
+    def read(self, table: Table, batch_bytes: int = 16 << 20, where: str = "") -> Iterator[pa.RecordBatch]:
+        """All rows, or those that fulfil `where` (a condition in the source's SQL); columns in the order
+        of `table.columns`, with the Arrow types of `arrow.schema_of(table.columns)`. Raises ValueNotExact
+        for a value that does not fit, SourceUnavailable when the server goes away: rows handed over before
+        count for nothing."""
 
     def select(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a small SELECT in the source's dialect (proof queries), as Python values."""
@@ -67,7 +72,7 @@ class Source(Protocol):
     """A database. Opening connects lazily; `close()` ends every connection it made."""
 
     @property
-    def dialect(self) -> Dialect:
+    def dialect(self) -> SourceDialect:
         """The server's words for canonical texts and row hashes."""
 
     def introspect(self) -> Database:

@@ -16,7 +16,7 @@ from mainstem.check import check_project
 from mainstem.cli import console
 from mainstem.errors import ConfigErrors, MainstemError
 from mainstem.lake import Lake
-from mainstem.plan import Choices, Plan, make_plan
+from mainstem.plan import Choices, Plan, lake_databases, make_plan
 from mainstem.project.load import Project, read_project
 from mainstem.schema import Database
 from mainstem.source.port import Source
@@ -64,7 +64,7 @@ def open_project(directory: Path) -> Project:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan and what it was made from."""
+    """A plan and what it was made from; `databases` as the lake will have them."""
 
     plan: Plan
     sources: dict[str, Source]
@@ -78,12 +78,13 @@ def planned(project: Project, choices: Choices) -> Iterator[Planned]:
     lake = wiring.open_lake(project)
     with wiring.open_sources(project) as sources:
         databases = _introspect(project, sources)
-        check_project(project, databases)
         heads = {name: head for name in lake.tables() if (head := lake.head(name)) is not None}
+        seen = lake_databases(project, databases, heads, choices)
+        check_project(project, seen)
         release = lake.current_release()
         released = list(release.tables) if release else []
         plan = make_plan(project, databases, heads, released, choices, wiring.salt())
-        yield Planned(plan, sources, databases, lake)
+        yield Planned(plan, sources, seen, lake)
 
 
 def _introspect(project: Project, sources: dict[str, Source]) -> dict[str, Database]:

@@ -23,10 +23,10 @@ from mainstem.cli.commands.common import (
     planned,
 )
 from mainstem.cli.progress import Progress
-from mainstem.plan import Choices, IngestStep, ModelStep, Plan
+from mainstem.plan import ACCEPT, Choices, IngestStep, ModelStep, Plan
 from mainstem.project.config import ProofLevel
 from mainstem.project.load import Project
-from mainstem.text import count, size
+from mainstem.text import count, joined, size
 
 if TYPE_CHECKING:
     from mainstem.run import Outcome, RunOptions
@@ -75,7 +75,8 @@ def plan_value(made: Plan) -> dict[str, object]:
 
 
 _MARK = {"new": "+", "changed": "~", "rebuild": "~", "check": "?", "depends": "?", "unchanged": " "}
-_STYLE = {"+": "green", "~": "yellow", "?": "cyan", " ": "dim", "-": "red"}
+_MARK |= {"frozen": "=", "stop": "!"}
+_STYLE = {"+": "green", "~": "yellow", "?": "cyan", " ": "dim", "-": "red", "=": "yellow", "!": "red"}
 
 
 def _show(made: Plan) -> None:
@@ -102,6 +103,9 @@ def _show(made: Plan) -> None:
         f"reads at most ~{count(made.rows, 'row')}, ~{size(made.bytes)}; {count(len(made.models), 'model')}"
     )
     console.out().print(Text(total, style="bold"))
+    stopped = [str(one.name) for one in made.ingest if one.action == "stop"]
+    if stopped:
+        console.out().print(Text(f"a run would stop at {joined(stopped)}: {ACCEPT}", style="red"))
 
 
 def run(

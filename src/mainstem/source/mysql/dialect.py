@@ -6,6 +6,8 @@ max_allowed_packet."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mainstem.contract.canonical import Form, Hash
 from mainstem.schema import Column, Table
 from mainstem.source.mysql.mapping import FOREIGN_CHARSET, Wire, parse_native, quote, value, wire
@@ -53,6 +55,11 @@ class MySQLDialect:
     """SQL for MariaDB ≥ 10.5 and MySQL ≥ 8, in a session as `Session` pins it."""
 
     hash = Hash.CRC32
+    now = "UTC_TIMESTAMP(6)"
+
+    def written_since(self, before: Mapping[str, str], now: Mapping[str, str]) -> str:
+        """InnoDB knows a row's transaction, and tells nobody."""
+        return ""
 
     def quote(self, name: str) -> str:
         return quote(name)

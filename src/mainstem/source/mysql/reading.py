@@ -12,7 +12,7 @@ from mainstem.errors import SourceRefused, SourceUnavailable, Where
 from mainstem.schema import Table
 from mainstem.source.mysql.charsets import doubtful, lost_statement
 from mainstem.source.mysql.decode import Problem, decode_batch, not_exact, split_row
-from mainstem.source.mysql.mapping import fits, quote, selected, wire
+from mainstem.source.mysql.mapping import fits, native_text, quote, selected, wire
 from mainstem.source.mysql.session import Session
 
 try:
@@ -26,16 +26,17 @@ _MAX_BATCH = 1 << 30  # bytes: a batch's texts must fit 32-bit offsets, with one
 
 
 def read(
-    session: Session, table: Table, batch_bytes: int, *, compiled: bool = True
+    session: Session, table: Table, batch_bytes: int, *, compiled: bool = True, where: str = ""
 ) -> Iterator[pa.RecordBatch]:
-    """All rows. The iteration ends only after the end-of-result packet was seen; if the server goes away
-    it raises. A reader that stops early costs the connection: the rest would still be under way."""
-    where = Where(table=table.name)
-    batches = _batches(session, table, min(max(1, batch_bytes), _MAX_BATCH), compiled)
+    """All rows, or those that fulfil `where`. The iteration ends only after the end-of-result packet was
+    seen; if the server goes away it raises. A reader that stops early costs the connection: the rest would
+    still be under way."""
+    place = Where(table=table.name)
+    batches = _batches(session, table, min(max(1, batch_bytes), _MAX_BATCH), compiled, where)
     complete = False
     try:
         while True:
-            with session.translated(where):
+            with session.translated(place):
                 batch = next(batches, None)
             if batch is None:
                 complete = True
@@ -63,8 +64,33 @@ def select_statement(table: Table) -> str:
     return f"SELECT {columns} FROM {quote(table.source_schema)}.{quote(table.source_name)}"
 
 
-def _batches(session: Session, table: Table, batch_bytes: int, compiled: bool) -> Iterator[pa.RecordBatch]:
-    fields = session.start_query(select_statement(table))
+def require_unaltered(session: Session, table: Table) -> None:
+    """Look at the table, which keeps its definition as it is until the transaction ends (metadata lock),
+    then compare the definition with what introspection saw."""
+    name = f"{quote(table.source_schema)}.{quote(table.source_name)}"
+    session.rows(f"SELECT 1 FROM {name} LIMIT 0", Where(table=table.name))
+    rows = session.rows(
+        "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE, CHARACTER_SET_NAME "
+        "FROM information_schema.COLUMNS "
+        f"WHERE TABLE_SCHEMA = {session.quoted(table.source_schema)} "
+        f"AND TABLE_NAME = {session.quoted(table.source_name)}"
+    )
+    exact = (table.source_schema, table.source_name)  # the server compares these names without case
+    now = {row[2]: (native_text(row[3], row[5]), row[4] == "YES") for row in rows if row[:2] == exact}
+    for column in table.columns:
+        if now.get(column.name) != (column.native, column.nullable):
+            raise SourceRefused(
+                "was altered since it was looked at",
+                where=Where(table=table.name, column=column.name),
+                hint="run again: mainstem plan shows what changed",
+            )
+
+
+def _batches(
+    session: Session, table: Table, batch_bytes: int, compiled: bool, where: str
+) -> Iterator[pa.RecordBatch]:
+    require_unaltered(session, table)
+    fields = session.start_query(select_statement(table) + (f" WHERE {where}" if where else ""))
     for column, field in zip(table.columns, fields, strict=True):
         if not fits(column, field.code, field.charset, field.scale):
             raise SourceRefused(

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mainstem.errors import SourceUnavailable
+from mainstem.errors import SourceRefused, SourceUnavailable
 from mainstem.schema import Table
 from mainstem.source.mysql.introspect import non_transactional
 from mainstem.source.mysql.session import Session
-from mainstem.source.port import SourceOptions
+from mainstem.source.port import OLDEST_TRANSACTION, SourceOptions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,16 +24,17 @@ class MySQLSnapshot:
         self._compiled = compiled
         self._reading = False
         executed = {} if session.is_mariadb else _gtid_executed(session)
+        oldest = _oldest_transaction(session)
         loose = non_transactional(session, database, options)
         session.rows("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-        position = {"version": session.version, **_identity(session), **executed}
+        position = {"version": session.version, **_identity(session), **executed, **oldest}
         if session.is_mariadb:
             position |= _mariadb_position(session)
         if loose:
             position["non_transactional"] = json.dumps(loose, ensure_ascii=False)
         self.position: Mapping[str, str] = position
 
-    def read(self, table: Table, batch_bytes: int = 16 << 20) -> Iterator[pa.RecordBatch]:
+    def read(self, table: Table, batch_bytes: int = 16 << 20, where: str = "") -> Iterator[pa.RecordBatch]:
         """See the port. Stopping before the last batch ends the snapshot."""
         # Here, not at the file's head: a plan reads nothing, and pyarrow takes a fifth of a second.
         from mainstem.source.mysql.reading import read, require_unicode
@@ -41,7 +42,7 @@ class MySQLSnapshot:
         self._require_open()
         require_unicode(self._session, table)
         self._reading = True
-        yield from read(self._session, table, batch_bytes, compiled=self._compiled)
+        yield from read(self._session, table, batch_bytes, compiled=self._compiled, where=where)
         self._reading = False
 
     def select(self, sql: str) -> list[tuple[Any, ...]]:
@@ -69,6 +70,21 @@ def _mariadb_position(session: Session) -> dict[str, str]:
     if gtid:
         position["gtid"] = str(gtid)
     return position
+
+
+def _oldest_transaction(session: Session) -> dict[str, str]:
+    """How long the oldest transaction that may write has been at work; nothing without the privilege
+    PROCESS. Asked before the snapshot opens: what is uncommitted then is listed here, or younger."""
+    started = "CONVERT_TZ(trx_started, 'SYSTEM', '+00:00')"
+    try:
+        ((seconds,),) = session.rows(
+            f"SELECT COALESCE(MAX(TIMESTAMPDIFF(SECOND, {started}, UTC_TIMESTAMP())), 0) "
+            "FROM information_schema.INNODB_TRX "
+            "WHERE trx_is_read_only = 0 AND trx_mysql_thread_id <> CONNECTION_ID()"
+        )
+    except SourceRefused:
+        return {}
+    return {OLDEST_TRANSACTION: str(max(int(seconds), 0))}
 
 
 def _gtid_executed(session: Session) -> dict[str, str]:

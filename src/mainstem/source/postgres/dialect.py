@@ -3,6 +3,8 @@ PostgreSQL and DuckDB compute themselves. Floats are compared by their bits."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mainstem.contract.canonical import Form, Hash
 from mainstem.schema import Column, Kind, Table
 from mainstem.source.postgres.types import is_time
@@ -20,6 +22,7 @@ _FORMS = {
     Kind.TIMESTAMP: Form.EPOCH_MICROS,
     Kind.TIMESTAMPTZ: Form.EPOCH_MICROS,
 }
+_FAR = (1 << 31) - (1 << 24)  # transactions: beyond, ages turn around
 _MICROS_TO_2000 = 946_684_800_000_000
 # The first 64 bits as a signed number with the top bit flipped are the unsigned number less 2^63.
 _OFFSET = " + 9223372036854775808)"
@@ -38,9 +41,19 @@ class PostgresDialect:
     """
 
     hash = Hash.MD5_64
+    now = "clock_timestamp()"
 
     def __init__(self) -> None:
         self.parents: set[tuple[str, str]] = set()
+
+    def written_since(self, before: Mapping[str, str], now: Mapping[str, str]) -> str:
+        """Rows whose transaction (xmin) is not older than the oldest that `before` saw at work. A row keeps
+        the low 32 bits of its transaction's number, so they are compared by age, up to 2^31 transactions
+        back. (PostgreSQL's manual, 5.6 System Columns and 9.27.8.)"""
+        oldest, newest = (int(p["snapshot"].split(":")[at]) for p, at in ((before, 0), (now, 1)))
+        if not 0 <= newest - oldest < _FAR:
+            return ""
+        return f"age(xmin) <= age('{oldest % (1 << 32)}'::xid)"
 
     def quote(self, name: str) -> str:
         return quote(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from mainstem.source.postgres.decode import Choice, decoder_of
 from mainstem.source.postgres.diagnose import findings
 from mainstem.source.postgres.dialect import PostgresDialect, quote
 from mainstem.source.postgres.introspect import PARENTS, tables_of
+from mainstem.source.postgres.layout import Layout, altered, layout_of, require_unaltered
 from mainstem.source.postgres.misfit import Misfit, error_of
 from mainstem.source.postgres.session import Session, mapped, statement
 from mainstem.source.postgres.types import wire
@@ -49,20 +50,24 @@ class PostgresSnapshot:
         address: Address,
         dialect: PostgresDialect,
         choice: Choice,
+        tables: Callable[[], Sequence[Table]],
     ) -> None:
         self.position = position
+        self._tables = tables
+        self._layouts: dict[str, Layout] = {}
         self._session = session
         self._address = address
         self._dialect = dialect
         self._choice = choice
 
-    def read(self, table: Table, batch_bytes: int = 16 << 20) -> Iterator[pa.RecordBatch]:
-        """All rows in batches of about `batch_bytes`, by binary COPY."""
-        where = Where(table=table.name)
-        with self._kept(where):
-            self._require_readable(table, where)
+    def read(self, table: Table, batch_bytes: int = 16 << 20, where: str = "") -> Iterator[pa.RecordBatch]:
+        """All rows, or those that fulfil `where`, in batches of about `batch_bytes`, by binary COPY."""
+        place, wanted = Where(table=table.name), f" WHERE {where}" if where else ""
+        with self._kept(place):
+            self._require_readable(table, place)
+            self._require_layout(table)
             columns = ", ".join(wire(column, quote(column.name)) for column in table.columns)
-            sql = f"COPY (SELECT {columns} FROM {self._dialect.ref(table)}) TO STDOUT (FORMAT BINARY)"
+            sql = f"COPY (SELECT {columns} FROM {self._dialect.ref(table)}{wanted}) TO STDOUT (FORMAT BINARY)"
             decoder = decoder_of(table, self._choice)
             size = 0
             try:
@@ -73,7 +78,7 @@ class PostgresSnapshot:
                         yield decoder.take()
                         size = 0
                 if not decoder.done:
-                    raise SourceUnavailable("the server ended the read early", where=where, hint="run again")
+                    raise SourceUnavailable("the server ended the read early", where=place, hint="run again")
                 if decoder.rows:
                     yield decoder.take()
             except Misfit as misfit:
@@ -111,6 +116,14 @@ class PostgresSnapshot:
                 session.execute("ROLLBACK TO SAVEPOINT mainstem")
         except MainstemError:
             session.pgconn.finish()  # the first error is the one to tell
+
+    def _require_layout(self, table: Table) -> None:
+        """The columns are those that introspection saw, in this view and in the table as it is now."""
+        if not self._layouts:
+            self._layouts = {seen.name: layout_of(seen) for seen in self._tables()}
+        if not self._layouts.get(table.name, {}).items() >= layout_of(table).items():
+            raise altered(table, self._layouts.get(table.name, {}))
+        require_unaltered(self._session, self._dialect, table)
 
     def _require_readable(self, table: Table, where: Where) -> None:
         name = f"{quote(table.source_schema)}.{quote(table.source_name)}".replace("'", "''")
@@ -173,7 +186,9 @@ class PostgresSource:
                 session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 position = _position(session)
                 self._look(session)
-            yield PostgresSnapshot(session, position, self.address, self.dialect, self._decoder)
+            schemas = self.options.schemas or self.address.schemas
+            look = partial(tables_of, partial(statement, session), schemas, self.options)
+            yield PostgresSnapshot(session, position, self.address, self.dialect, self._decoder, look)
 
     def diagnose(self) -> Sequence[Finding]:
         """Version, encryption, surplus and missing privileges, row-level security."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from mainstem.contract.canonical import Form, Hash
 from mainstem.schema import Column, Kind, Table
@@ -41,6 +41,11 @@ class SQLiteDialect:
     """`Dialect` for SQLite. `hash` is CRC-32, as zlib computes it."""
 
     hash = Hash.CRC32
+    now = "strftime('%Y-%m-%d %H:%M:%S', 'now')"
+
+    def written_since(self, before: Mapping[str, str], now: Mapping[str, str]) -> str:
+        """SQLite's rows do not say when they were written."""
+        return ""
 
     def quote(self, name: str) -> str:
         return quote(name)

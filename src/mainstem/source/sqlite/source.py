@@ -50,14 +50,15 @@ class SQLiteSnapshot:
         self._connection = connection
         self._out_of_range = out_of_range
 
-    def read(self, table: Table, batch_bytes: int = 16 << 20) -> Iterator[pa.RecordBatch]:
-        """All rows in batches of about `batch_bytes`."""
+    def read(self, table: Table, batch_bytes: int = 16 << 20, where: str = "") -> Iterator[pa.RecordBatch]:
+        """All rows, or those that fulfil `where`, in batches of about `batch_bytes`."""
         schema = schema_of(table.columns)
         names = ", ".join(f"{quote(column.name)} AS c{i}" for i, column in enumerate(table.columns))
+        wanted = f" WHERE {where}" if where else ""
         count = _FIRST_ROWS
         with _mapped(table):
             self._require_columns(table)
-            rows = self._connection.execute(f"SELECT {names} FROM main.{quote(table.source_name)}")
+            rows = self._connection.execute(f"SELECT {names} FROM main.{quote(table.source_name)}{wanted}")
             while found := rows.fetchmany(count):
                 arrays = [
                     decode.array(values, table, column, as_text=self._as_text(table, column))
@@ -79,13 +80,15 @@ class SQLiteSnapshot:
         # SQLite takes a quoted name that is no column for a string: a column dropped since would read
         # as its own name.
         found = self._connection.execute(
-            "SELECT name FROM pragma_table_xinfo(?)", (table.source_name,)
+            "SELECT name, type FROM pragma_table_xinfo(?)", (table.source_name,)
         ).fetchall()
-        present = {name.lower() for (name,) in found}
+        present = {name.lower(): declared for name, declared in found}
         for column in table.columns:
+            where = Where(table=table.name, column=column.name)
             if column.name.lower() not in present:
-                where = Where(table=table.name, column=column.name)
                 raise SourceRefused("is no longer in the source", where=where, hint="run again")
+            if column.native and present[column.name.lower()] != column.native:
+                raise SourceRefused("was altered since it was looked at", where=where, hint="run again")
 
 
 class SQLiteSource:
