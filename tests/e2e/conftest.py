@@ -18,7 +18,7 @@ from servers.mariadb import MariaDB
 from servers.postgres import Postgres
 
 SAMPLES = Path(__file__).parents[1] / "data" / "samples"
-READER, PASSWORD = "reader", "p@ss:w/rd#'\"% ü"
+READER, PASSWORD = "analyst", "p@ss:w/rd#'\"% ü"
 
 
 @dataclass

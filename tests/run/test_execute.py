@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -378,7 +379,12 @@ def test_a_second_run_waits_if_it_is_told_to(tiny: Path) -> None:
 
 
 def test_ctrl_c_ends_a_run_and_nothing_is_published(shop: Path) -> None:
-    ended = mainstem("run", cwd=shop, env={"MAINSTEM_CRASH_AT": "commit.after_swap:3@SIGINT"})
+    ended = subprocess.run(
+        [sys.executable, "-m", "mainstem", "run"], cwd=shop, capture_output=True, text=True, check=False,
+        env=environment({"MAINSTEM_CRASH_AT": "commit.after_swap:3@SIGINT"}), timeout=60,
+        # Where tests run in the background of a shell, SIGINT is ignored and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     assert ended.returncode == 130
     assert ended.stderr.splitlines()[-1] == "interrupted"
     assert "Traceback" not in ended.stderr + ended.stdout
