@@ -30,7 +30,7 @@ def _benchmarks() -> dict[str, Callable[[Path, argparse.Namespace], None]]:
         "postgres": source.postgres,
         "star": star.star,
         "change": star.change,
-        "click": _script("click"),
+        "click": _script("clicks"),
         "cube": _script("cube"),
         "stars": _script("stars"),
     }

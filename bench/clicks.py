@@ -1,6 +1,6 @@
 """How long a click takes on a cube of 261,000 cells: from the event to the painted frame.
 
-    python bench/click.py [clicks]
+    python bench/clicks.py [clicks]
 
 Five years of days × 21 countries × 7 product lines; a figure, two bar charts and a stacked area on the
 page. Chromium draws without a graphics card here; a frame lasts 16.7 ms, so that a click waits 8 ms for
