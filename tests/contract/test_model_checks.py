@@ -224,8 +224,7 @@ def test_same_number(left: str | None, right: str | None, approximate: bool, sam
         ("9604190.61", "9,604,190.61"), ("1000", "1,000"), ("-0.50", "-0.50"), ("1E+3", "1,000"),
         (None, "nothing"),
         ("nan", "nan"), ("inf", "inf"), ("x", "x"), ("12345678901234567890.123456789012345678",
-                                                     "12,345,678,901,234,567,890.123456789012345678"),
-    ],
+                                                     "12,345,678,901,234,567,890.123456789012345678"), ("101293000.17350", "101,293,000.1735"), ("1.000", "1.00")],
 )  # fmt: skip
 def test_number_text(value: str | None, text: str) -> None:
     assert number_text(value) == text

@@ -261,14 +261,17 @@ def same_number(left: str | None, right: str | None, *, approximate: bool) -> bo
 
 
 def number_text(value: str | None) -> str:
-    """A number as people read it: `9,604,190.61`."""
+    """A number as people read it, every digit of it: `9,604,190.61`; no zeros after the second place."""
     if value is None:
         return "nothing"
     try:
         number = Decimal(value)
     except InvalidOperation:
         return value
-    return f"{number:,f}" if number.is_finite() else value
+    if not number.is_finite():
+        return value
+    whole, point, places = f"{number:,f}".partition(".")
+    return f"{whole}{point}{places[:2]}{places[2:].rstrip('0')}"
 
 
 def table_name(text: str) -> TableName:
