@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 
 from mainstem.errors import UsageError, Where
 from mainstem.lake import Lake, Release
-from mainstem.project.config import Deletes, ProofLevel, TableConfig, TargetConfig
+from mainstem.project.config import Deletes, ProofLevel, TableConfig
 from mainstem.project.load import FILE, Project, load_project
 from mainstem.project.secrets import redact, secrets_of
+from mainstem.project.targets import LocalTarget, TargetConfig
 from mainstem.schema import Database, Table, TableName
 from mainstem.source.port import OutOfRange, Source, SourceOptions
 
@@ -175,7 +176,9 @@ def open_lake(project: Project) -> Lake:
 
 
 def engine_factory(project: Project, target: TargetConfig) -> Callable[[], Engine]:
-    """Makes engine connections for a target."""
+    """Makes engine connections for a target. UsageError for one that this machine cannot run."""
+    if not isinstance(target, LocalTarget):
+        raise UsageError(f"a target with engine: {target.engine} is not run here", where=Where(FILE))
 
     def make() -> Engine:
         from mainstem.engine.duckdb import DuckDB

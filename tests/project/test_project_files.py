@@ -11,6 +11,7 @@ from mainstem.project.config import ProofLevel
 from mainstem.project.load import find_root, load_project, read_env
 from mainstem.project.modelfile import parse_model
 from mainstem.project.secrets import resolve
+from mainstem.project.targets import LocalTarget
 from support import make_project
 
 CONFIG = "name: shop\nsources:\n  shop:\n    url: sqlite:///shop.db\n"
@@ -51,6 +52,18 @@ FAULTS = [
     ("a: 1\n---\nb: 2\n", "mainstem.yml:2: not valid YAML"),
     ("name: !!python/object:os.system x\n", "mainstem.yml:1: not valid YAML"),
     (CONFIG + "targets:\n  big:\n    memory: 4 gigs\n", "mainstem.yml:7: targets.big.memory:"),
+    (
+        CONFIG + "targets:\n  s:\n    engine: spark\n    mastr: x\n",
+        "mainstem.yml:8: targets.s.mastr: there is no such field\n  → did you mean master?",
+    ),
+    (
+        CONFIG + "targets:\n  a: {engine: aws, region: eu-central-1}\n",
+        "mainstem.yml:6: targets.a.bucket: field required",
+    ),
+    (
+        CONFIG + "targets:\n  big:\n    engine: dask\n",
+        "mainstem.yml:6: targets.big: 'dask' is none of 'duckdb', 'spark', 'aws'",
+    ),
 ]
 
 
@@ -199,8 +212,8 @@ def test_an_unknown_target_names_those_that_are(tmp_path: Path) -> None:
     with (root / "mainstem.yml").open("a") as file:
         file.write("targets: {big: {threads: 8}}\n")
     project = load_project(root)
-    assert project.target("big").threads == 8
-    assert project.target("local").threads == 0
+    assert project.target("big") == LocalTarget(threads=8)
+    assert project.target("local") == LocalTarget()
     with pytest.raises(UsageError, match="no target 'huge'\n  → targets: big, local"):
         project.target("huge")
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-_SIZE = re.compile(r"\s*\d+(\.\d+)?\s*[KMGT]?I?B\s*", re.IGNORECASE)
+from mainstem.project.targets import TargetConfig
 
 
 class _Strict(BaseModel):
@@ -86,21 +85,6 @@ class SourceConfig(_Strict):
     timeout: float = Field(default=60.0, gt=0, le=86_400)
     retries: int = Field(default=3, ge=0, le=20)
     tables: dict[str, TableConfig] = Field(default_factory=dict)
-
-
-class TargetConfig(_Strict):
-    """Where models run. `memory` and `threads` bound the embedded engine (`4GB`, 2)."""
-
-    engine: Literal["duckdb"] = "duckdb"
-    memory: str = ""
-    threads: int = Field(default=0, ge=0, le=1024)
-
-    @field_validator("memory")
-    @classmethod
-    def _size(cls, value: str) -> str:
-        if value and not _SIZE.fullmatch(value):
-            raise ValueError("write it like 4GB")
-        return value
 
 
 class ProjectConfig(_Strict):

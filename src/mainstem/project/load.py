@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mainstem.errors import ConfigErrors, UsageError, Where
-from mainstem.project.config import OnChange, ProjectConfig, ProofLevel, TableConfig, TargetConfig
+from mainstem.project.config import OnChange, ProjectConfig, ProofLevel, TableConfig
 from mainstem.project.dashboard import Dashboard
 from mainstem.project.modelfile import ModelFile, read_models
 from mainstem.project.requirements import Requirements
 from mainstem.project.secrets import resolve
+from mainstem.project.targets import LocalTarget, TargetConfig
 from mainstem.project.yamlfile import Document, build, parse
 
 FILE = "mainstem.yml"
@@ -63,7 +64,7 @@ class Project:
         if name in self.config.targets:
             return self.config.targets[name]
         if name == "local":
-            return TargetConfig()
+            return LocalTarget()
         from_file = ", ".join(sorted({"local", *self.config.targets}))
         raise UsageError(f"there is no target {name!r}", where=Where(FILE), hint=f"targets: {from_file}")
 

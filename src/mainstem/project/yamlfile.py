@@ -8,7 +8,7 @@ from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 
 from mainstem.errors import ConfigErrors, UsageError, Where
 from mainstem.text import nearest
@@ -96,30 +96,49 @@ def build(model: type[M], document: Document) -> M:
 
 
 def _error(model: type[BaseModel], document: Document, fault: dict[str, Any]) -> UsageError:
-    path: _Path = tuple(part for part in fault["loc"] if part != "function-before")
+    path, parent = _walked(model, tuple(part for part in fault["loc"] if part != "function-before"))
     where = Where(document.file, document.line(path))
     name = ".".join(str(part) for part in path) or "the file"
     if fault["type"] == "extra_forbidden":
-        known = _fields_at(model, path[:-1])
-        hint = nearest(str(path[-1]), known)
+        hint = nearest(str(path[-1]), list(parent.model_fields) if _is_model(parent) else [])
         return UsageError(f"{name}: there is no such field", where=where, hint=hint)
     message = str(fault["msg"]).removeprefix("Value error, ")
+    if fault["type"] == "union_tag_invalid":
+        context = fault["ctx"]
+        message = f"{context['tag']!r} is none of {context['expected_tags']}"
     return UsageError(f"{name}: {message[:1].lower()}{message[1:]}", where=where)
 
 
-def _fields_at(model: type[BaseModel], path: _Path) -> list[str]:
-    """The field names that are allowed at a path, as far as the annotations tell."""
+def _walked(model: type[BaseModel], path: _Path) -> tuple[_Path, Any]:
+    """The path as it stands in the file, without the tags by which Pydantic tells a union's members, and
+    the annotation in which its last part stands, as far as the annotations tell."""
     current: Any = model
+    parent: Any = model
+    kept: list[str | int] = []
     for part in path:
-        current = _unwrapped(current)
+        if (members := _tagged(current)) and str(part) in members:
+            current = members[str(part)]
+            continue
+        kept.append(part)
+        current = parent = _unwrapped(current)
         if _is_model(current):
             field = current.model_fields.get(str(part))
             current = field.annotation if field else None
         else:
             # A key of a dict or an index of a list: go on with what stands there.
             current = (get_args(current) or (None,))[-1]
-    current = _unwrapped(current)
-    return list(current.model_fields) if _is_model(current) else []
+    return tuple(kept), parent
+
+
+def _tagged(annotation: Any) -> dict[str, Any]:
+    """The members of a tagged union by tag; empty for anything else."""
+    if get_origin(annotation) is not Annotated:
+        return {}
+    members: dict[str, Any] = {}
+    for member in get_args(get_args(annotation)[0]):
+        marks = get_args(member)[1:] if get_origin(member) is Annotated else ()
+        members |= {mark.tag: get_args(member)[0] for mark in marks if isinstance(mark, Tag)}
+    return members
 
 
 def _is_model(annotation: Any) -> bool:
