@@ -21,6 +21,13 @@ def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
         yield running
 
 
+@pytest.fixture(autouse=True)
+def nothing_left_at_work(launcher: Launcher) -> Iterator[None]:
+    """A test that fails leaves no frozen process behind."""
+    yield
+    launcher.reap()
+
+
 @pytest.fixture
 def make(request: pytest.FixtureRequest, launcher: Launcher, tmp_path: Path) -> Make:
     """`make("mariadb", rows=…)`: a world of its own."""

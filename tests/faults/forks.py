@@ -48,6 +48,8 @@ def become(job: dict[str, Any]) -> None:
     for descriptor in job.get("closed", ()):
         os.close(descriptor)
     for name, most in job.get("limits", {}).items():
+        if name == "RLIMIT_AS":  # beyond what the fork has already
+            most += int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
         resource.setrlimit(getattr(resource, name), (most, most))
     if job.get("fault"):
         ctypes.CDLL(None).fault_arm(job["fault"].encode())

@@ -113,7 +113,7 @@ class Launcher:
 
     folder: Path
     _process: subprocess.Popen[str] | None = field(default=None)
-    _jobs: int = 0
+    _jobs: list[Job] = field(default_factory=list)
 
     def __enter__(self) -> Launcher:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -139,9 +139,17 @@ class Launcher:
         assert self._process is not None
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        self.reap()
         self._process.stdin.close()
         self._process.wait(20)
         self._process.stdout.close()
+
+    def reap(self) -> None:
+        """End what a failed test has left at work."""
+        for job in self._jobs:
+            if job.code is None:
+                os.kill(job.pid, signal.SIGKILL)
+                job.wait()
 
     def start(
         self,
@@ -153,11 +161,11 @@ class Launcher:
         closed: Sequence[int] = (),
         umask: int | None = None,
     ) -> Job:
-        """Start a command line. `limits`: `{"RLIMIT_AS": bytes}`; `closed`: descriptors it does not have."""
+        """Start a command line. `limits`: `{"RLIMIT_AS": bytes}` (more than it
+        starts with); `closed`: descriptors it does not have."""
         assert self._process is not None
         assert self._process.stdin is not None
-        self._jobs += 1
-        folder = self.folder / f"job{self._jobs:04d}"
+        folder = self.folder / f"job{len(self._jobs):04d}"
         folder.mkdir()
         os.mkfifo(folder / "ended")
         ended = os.open(folder / "ended", os.O_RDONLY | os.O_NONBLOCK)
@@ -174,7 +182,9 @@ class Launcher:
             job["umask"] = umask
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
-        return Job(folder, arguments, ended)
+        made = Job(folder, arguments, ended)
+        self._jobs.append(made)
+        return made
 
     def run(self, *arguments: str, timeout: float = 120, **more: Any) -> Job:
         """The same, and wait for its end."""

@@ -112,13 +112,28 @@ class Ledger:
         self._execute(f"begin; {' '.join(statements)} commit;")
         return new
 
-    def note(self, key: str, text: str, changed: str) -> None:
-        """One row gets another note and time, as one transaction of somebody else did: a new state."""
-        after = self.states[-1].copy()
-        row = after.tables["transfers"].get(key, (key, "1", "0.00", None, None))
-        self._put(after, "transfers", (key, row[1], row[2], text, changed))
+    def put(self, *rows: Row, execute: bool = True) -> int:
+        """One transaction puts these transfers in place of those of the same key. Its number. Without
+        `execute` somebody else does it."""
+        before, after = self.states[-1], self.states[-1].copy()
+        for row in rows:
+            self._put(after, "transfers", row)
         self._put(after, "clock", ("1", str(self.now + 1)))
         self.states.append(after)
+        if execute:
+            statements = [text for table in TABLES for text in _changes(table, before, after)]
+            self._execute(f"begin; {' '.join(statements)} commit;")
+        return self.now
+
+    def transfer(self, key: str, note: str, changed: str) -> Row:
+        """The transfer of that key with another note and time of change; a new one if there is none."""
+        row = self.states[-1].tables["transfers"].get(key, (key, "1", "0.00", None, None))
+        return (row[0], row[1], row[2], note, changed)
+
+    @property
+    def latest(self) -> str:
+        """The greatest time of change."""
+        return max(str(row[4]) for row in self.states[-1].tables["transfers"].values())
 
     def _transfer(self, state: State) -> None:
         giver, taker = self._dice.sample(range(1, ACCOUNTS + 1), 2)
@@ -182,7 +197,7 @@ def released(root: Path) -> dict[str, list[Row]]:
 
 def locations(root: Path) -> dict[str, str]:
     """The metadata file of each table of the current release."""
-    with closing(sqlite3.connect(f"file:{root / '.mainstem' / 'catalog.db'}?mode=ro", uri=True)) as catalog:
+    with closing(_catalog(root)) as catalog:
         found = catalog.execute(
             "select namespace || '.' || name, metadata_location from mainstem_release_tables"
             " where release = (select release from mainstem_current)"
@@ -190,9 +205,14 @@ def locations(root: Path) -> dict[str, str]:
     return dict(found)
 
 
+def _catalog(root: Path) -> sqlite3.Connection:
+    # Not read-only: after a crash the first reader rolls the journal back.
+    return sqlite3.connect(f"file:{root / '.mainstem' / 'catalog.db'}?mode=rw", uri=True, timeout=30)
+
+
 def heads(root: Path) -> dict[str, str]:
     """The metadata file of each table's newest version, released or not."""
-    with closing(sqlite3.connect(f"file:{root / '.mainstem' / 'catalog.db'}?mode=ro", uri=True)) as catalog:
+    with closing(_catalog(root)) as catalog:
         return dict(
             catalog.execute(
                 "select table_namespace || '.' || table_name, metadata_location from iceberg_tables"

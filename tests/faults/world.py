@@ -105,6 +105,15 @@ class World:
         self.well("run", **more)
         assert self.shows() == self.ledger.now
 
+    def converges_with(self, *options: str) -> None:
+        """The same with options."""
+        self.well("run", *options)
+        assert self.shows() == self.ledger.now
+
+    def allow(self) -> None:
+        """Let the reading user read tables that are new."""
+        grant(self)
+
     def reader(self, port: int = 0) -> str:
         """The URL of the reading user, through another port if one is given."""
         assert self.server is not None

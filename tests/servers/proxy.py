@@ -23,8 +23,9 @@ class Proxy:
     follows in pieces of 512 bytes with a pause after each.
 
     `fired` tells whether it did, `bytes` how many came from the server, `connections` how many there were,
-    `noticed` the seconds between a stall and the client's farewell. `when(pattern, act)`: `act` runs once,
-    before the client's bytes that match the pattern are forwarded: a moment inside a run, without a clock.
+    `noticed()` the seconds between a stall and the client's farewell. `when(pattern, act)`: `act` runs once,
+    before the client's bytes that match the pattern are forwarded; `at(count, act)`: once so many bytes have
+    come from the server. Moments inside a run, without a clock.
     """
 
     def __init__(self, host: str, port: int, mode: str = "pass", after: int = 0, times: int = 1 << 30) -> None:
@@ -32,9 +33,11 @@ class Proxy:
         self.target, self.mode, self.after = (host, port), mode, after
         self.bytes = self.connections = 0
         self.fired = False
-        self.noticed: float | None = None
+        self._noticed: float | None = None
+        self._left = threading.Event()
         self._times = times
         self._hooks: list[tuple[re.Pattern[bytes], Callable[[], object]]] = []
+        self._marks: list[tuple[int, Callable[[], object]]] = []
         self._stalled: dict[socket.socket, float] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -58,9 +61,19 @@ class Proxy:
         """Let `act` run once, when the client first sends what matches."""
         self._hooks.append((re.compile(pattern, re.IGNORECASE | re.DOTALL), act))
 
+    def at(self, count: int, act: Callable[[], object]) -> None:
+        """Let `act` run once, when `count` bytes have come from the server."""
+        self._marks.append((count, act))
+
     def heal(self) -> None:
         """Break nothing from now on."""
         self.mode = "pass"
+
+    def noticed(self) -> float:
+        """Seconds, by a clock that nobody sets, from the first stall until its client hung up."""
+        assert self._left.wait(30), "no client hung up"
+        assert self._noticed is not None
+        return self._noticed
 
     def _accept(self) -> None:
         self._listener.settimeout(0.1)
@@ -105,7 +118,8 @@ class Proxy:
             except OSError:
                 break
         if not from_server and source in self._stalled:
-            self.noticed = time.monotonic() - self._stalled[source]
+            self._noticed = self._noticed or time.monotonic() - self._stalled[source]
+            self._left.set()
         for side in (source, sink):
             side.close()
 
@@ -125,6 +139,10 @@ class Proxy:
             if breaks and self.mode != "slow":
                 self._times -= 1
             self.fired = self.fired or breaks
+            marked = [act for count, act in self._marks if count <= self.bytes]
+            self._marks = [(count, act) for count, act in self._marks if count > self.bytes]
+        for act in marked:
+            act()
         if not breaks:
             _send(client, block)
             return True
