@@ -14,6 +14,7 @@ import resource
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 IMPORTED = (
@@ -49,7 +50,7 @@ def become(job: dict[str, Any]) -> None:
         os.close(descriptor)
     for name, most in job.get("limits", {}).items():
         if name == "RLIMIT_AS":  # beyond what the fork has already
-            most += int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+            most += int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(getattr(resource, name), (most, most))
     if job.get("fault"):
         ctypes.CDLL(None).fault_arm(job["fault"].encode())

@@ -7,7 +7,7 @@
  *
  * Calls whose path contains `match` and whose letter is among `ops` are counted; those from the `when`-th on,
  * `times` of them, fail with `error` (a number; -1: SIGKILL at the call; -2: half of what is to be written is).
- * Letters: o open to write or create, w write, s fsync, r rename, u unlink, t truncate, m mkdir, c chmod,
+ * Letters: o open a new file, O open one to write, w write, s fsync, r rename, u unlink, t truncate, m mkdir, c chmod,
  * R read. `trace` logs every counted call; a fault that fires is always logged. `clock` is added to the wall
  * clock; after `after` looks at it, `step` is added too. `dns`: no name is found. */
 #define _GNU_SOURCE
@@ -91,6 +91,9 @@ static long fires_fd(char op, int fd) {
 #define STOP(code) do { long f_ = (code); if (f_ > 0) { errno = (int)f_; return -1; } } while (0)
 #define WRITING(flags) ((flags) & (O_CREAT | O_WRONLY | O_RDWR | O_TRUNC))
 
+static char letter_of(const char *path, int flags) {
+    return (flags & O_CREAT) && syscall(SYS_access, path, F_OK) ? 'o' : 'O';
+}
 static mode_t mode_of(int flags, va_list list) {
     return (flags & (O_CREAT | O_TMPFILE)) ? va_arg(list, mode_t) : 0;
 }
@@ -98,14 +101,14 @@ static mode_t mode_of(int flags, va_list list) {
     int name(const char *path, int flags, ...) {                                                               \
         REAL(name);                                                                                            \
         va_list list; va_start(list, flags); mode_t mode = mode_of(flags, list); va_end(list);                 \
-        if (WRITING(flags)) STOP(fires('o', path));                                                            \
+        if (WRITING(flags)) STOP(fires(letter_of(path, flags), path));                                         \
         return real(path, flags, mode);                                                                        \
     }
 #define OPENER_AT(name)                                                                                        \
     int name(int at, const char *path, int flags, ...) {                                                       \
         REAL(name);                                                                                            \
         va_list list; va_start(list, flags); mode_t mode = mode_of(flags, list); va_end(list);                 \
-        if (WRITING(flags)) STOP(fires('o', path));                                                            \
+        if (WRITING(flags)) STOP(fires(letter_of(path, flags), path));                                         \
         return real(at, path, flags, mode);                                                                    \
     }
 OPENER(open)
@@ -194,7 +197,7 @@ int clock_gettime(clockid_t clock, struct timespec *found) {
 int gettimeofday(struct timeval *restrict found, void *restrict zone) {
     REAL(gettimeofday);
     int code = real(found, zone);
-    if (!code && found) found->tv_sec += offset();
+    if (!code) found->tv_sec += offset();
     return code;
 }
 time_t time(time_t *into) {

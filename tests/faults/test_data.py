@@ -99,7 +99,7 @@ def test_f34_the_control_without_proof(make: Make, kind: str) -> None:
 
 @KINDS
 def test_f38_a_source_that_was_restored(make: Make, kind: str) -> None:
-    """A backup is older than the last load: its greatest time is gone. Not followed, told; taken on demand."""
+    """A backup is older than the last load: its greatest time is gone. Told; taken on demand."""
     world = by_cursor(make, kind)
     before = world.ledger.now
     old = datetime.fromisoformat(world.ledger.latest)

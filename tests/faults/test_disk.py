@@ -13,12 +13,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from pyiceberg.exceptions import ValidationError
 
 from faults.launcher import ALWAYS, KILL, SHORT, Fault, Job, Launcher
 from faults.ledger import heads
 from faults.world import World, build
 
-CHANGES = "owsrtm"
+CHANGES = "oOwsrtm"
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +104,8 @@ def test_f19_a_query_on_a_failing_disk(world: World) -> None:
 @pytest.mark.parametrize(("error", "ops"), [(errno.EINTR, "w"), (errno.EINTR, "s"), (SHORT, "w")])
 def test_f19_interrupted_and_short(world: World, error: int, ops: str) -> None:
     """Calls that were interrupted, or wrote half, are no failures: they are gone on with."""
-    for when in (1, 4, 9):
-        done = world.call("run", fault=Fault(match=".mainstem", ops=ops, when=when, error=error))
+    for match, when in (("catalog.db", 1), ("/data/", 1), ("/metadata/", 1), ("/metadata/", 5)):
+        done = world.call("run", fault=Fault(match=match, ops=ops, when=when, error=error))
         judged(world, done)
         if done.code == 0:
             world.ledger.commit()
@@ -118,65 +119,53 @@ def test_f19_a_rename_that_fails(world: World) -> None:
 
 
 @pytest.mark.parametrize("nth", range(6))
-def test_f20_the_power_goes(bank: World, nth: int, tmp_path: Path) -> None:
+def test_f20_the_power_goes(world: World, calls: list[str], nth: int) -> None:
     """The process dies at a call, and with it all that was never synchronised: files are as empty as a
     file system may leave them, new names are gone. What was acknowledged is there."""
-    bank.ledger.commit()
-    start = Path(shutil.copytree(bank.root, tmp_path / "start"))
-    trace = bank.well("run", fault=Fault(match=".mainstem", ops=CHANGES, trace=True))
-    total = len([line for line in trace.calls if line.startswith("CALL")])
-    restore(start, bank.root)
-    at = 1 + (total - 2) * nth // 6
+    before = world.files()
+    at = 1 + (len(calls) - 6) * nth // 6
     fault = Fault(match=".mainstem", ops=CHANGES, when=at, error=KILL, trace=True)
-    done = bank.call("run", fault=fault)
+    done = world.call("run", fault=fault)
     assert done.fired
     assert done.code == -signal.SIGKILL
-    lose_what_is_not_on_the_disk(bank, done, start)
-    assert bank.shows() in (bank.ledger.now - 1, bank.ledger.now)
-    bank.converges()
+    lose_what_is_not_on_the_disk(done, before)
+    assert world.shows() in (world.ledger.now - 1, world.ledger.now)
 
 
-def restore(start: Path, root: Path) -> None:
-    shutil.rmtree(root / ".mainstem")
-    shutil.copytree(start / ".mainstem", root / ".mainstem")
-
-
-def lose_what_is_not_on_the_disk(world: World, done: Job, start: Path) -> int:
+def lose_what_is_not_on_the_disk(done: Job, before: set[Path]) -> int:
     """Empty every file of the lake that is new and was not synchronised after its last write; how many."""
-    known = {path.relative_to(start) for path in start.rglob("*") if path.is_file()}
     written: dict[str, bool] = {}
     for line in done.calls:
         kind, letter, _, path = line.split(maxsplit=3)
         if kind != "CALL":
             continue
-        if letter in "owt":
+        if letter in "oOwt":
             written[path] = False
         elif letter == "s":
             written[path] = True
     lost = 0
     for name, safe in written.items():
-        path = Path(name)
-        if not safe and path.is_file() and "/lake/" in name and path.relative_to(world.root) not in known:
-            path.chmod(0o600)
-            os.truncate(path, 0)
+        file = Path(name)
+        if not safe and file.is_file() and "/lake/" in name and file not in before:
+            file.chmod(0o600)
+            os.truncate(file, 0)
             lost += 1
     return lost
 
 
-def test_f20_the_control_without_synchronising(bank: World, tmp_path: Path) -> None:
+def test_f20_the_control_without_synchronising(launcher: Launcher, tmp_path: Path) -> None:
     """The judge sees a lake whose newest version was never on the disk."""
-    bank.ledger.commit()
-    start = Path(shutil.copytree(bank.root, tmp_path / "start"))
-    done = bank.well("run", fault=Fault(match=".mainstem", ops="ow", trace=True))  # syncs are not seen
-    assert lose_what_is_not_on_the_disk(bank, done, start) > 3
-    with pytest.raises((ValueError, OSError, AssertionError)):
-        bank.shows()
-    restore(start, bank.root)
-    bank.converges()
+    world = build("sqlite", tmp_path, launcher, None)
+    world.ledger.commit()
+    before = world.files()
+    done = world.well("run", fault=Fault(match=".mainstem", ops="ow", trace=True))  # syncs are not seen
+    assert lose_what_is_not_on_the_disk(done, before) > 3
+    with pytest.raises(ValidationError, match="EOF while parsing"):
+        world.shows()
 
 
 def test_f21_a_file_system_that_became_read_only(world: World) -> None:
-    fault = Fault(match=".mainstem", ops="owrutmc", when=1, times=ALWAYS, error=errno.EROFS)
+    fault = Fault(match=".mainstem", ops="oOwrutmc", when=1, times=ALWAYS, error=errno.EROFS)
     done = world.fails(4, fault=fault)
     assert done.fired
     assert world.shows() == world.ledger.now - 1
@@ -187,12 +176,12 @@ def test_f21_the_folder_is_gone(world: World, tmp_path: Path) -> None:
     """Readers are told; nothing pretends to be empty."""
     away = tmp_path / "away"
     (world.state / "lake").rename(away)
-    done = world.call("query", "select count(*) as n from fact_transfers")
-    assert done.code == 4, done.text
-    world.is_clean(done)
-    world.fails(4)
-    shutil.rmtree(world.state / "lake", ignore_errors=True)
-    away.rename(world.state / "lake")
+    try:
+        world.fails(4, arguments=("query", "select count(*) as n from fact_transfers"))
+        world.fails(4)
+    finally:
+        shutil.rmtree(world.state / "lake", ignore_errors=True)
+        away.rename(world.state / "lake")
 
 
 @pytest.mark.parametrize("what", ["cut in half", "empty", "other bytes", "gone"])
@@ -205,27 +194,26 @@ def test_f22_a_source_file_that_is_torn(world: World, what: str, tmp_path: Path)
     else:
         torn = {"cut in half": whole[: len(whole) // 2], "empty": b"", "other bytes": b"\0" * len(whole)}
         source.write_bytes(torn[what])
-    done = world.call("run")
+    try:
+        done = world.call("run")
+    finally:
+        source.write_bytes(whole)
     assert done.code in (2, 3, 4), done.text
     world.is_clean(done)
     assert world.shows() == world.ledger.now - 1
-    source.write_bytes(whole)
 
 
 @pytest.mark.parametrize("what", ["metadata.json", "snap-", "-m0.avro"])
 def test_f23_a_bit_flips_in_the_metadata(world: World, what: str) -> None:
     """In the middle of every file of that kind in turn; a run or a query either works rightly or says so."""
-    failed = 0
     for location in heads(world.root).values():
         folder = Path(location).parent
         path = next(p for p in sorted(folder.iterdir(), reverse=True) if what in p.name)
         flip(path, path.stat().st_size // 2)
         done = world.call("run")
+        flip(path, path.stat().st_size // 2)
         assert done.code in (0, 4), done.text
         world.is_clean(done)
-        failed += done.code != 0
-        flip(path, path.stat().st_size // 2)
-    del failed
 
 
 def test_f23_a_bit_flips_in_the_data(world: World) -> None:
@@ -296,15 +284,16 @@ def test_f25_a_damaged_catalog(world: World, harm: str) -> None:
         start = {"header": 0, "middle": 4096, "empty": 0}[harm]
         path.write_bytes(b"" if harm == "empty" else whole[:start] + b"\xa5" * 4096 + whole[start + 4096 :])
     files = world.files()
-    done = world.call("run")
-    if harm == "empty":  # as a new lake: everything is read anew, nothing of the old one is touched
-        assert done.code == 0, done.text
-        assert world.shows() == world.ledger.now
-    else:
-        assert done.code in (2, 4), done.text
-        world.is_clean(done)
+    try:
+        done = world.call("run")
+        if done.code == 0:
+            assert world.shows() == world.ledger.now
+    finally:
+        path.write_bytes(whole)
+    # An empty file is a new catalog: everything is read anew, nothing of the old lake is touched.
+    assert done.code == 0 if harm == "empty" else done.code in (2, 4), done.text
+    world.is_clean(done)
     assert files <= world.files()
-    path.write_bytes(whole)
 
 
 @pytest.mark.parametrize("ops", ["w", "s", "t"])
@@ -343,5 +332,3 @@ def test_f31_clocks(bank: World) -> None:
     bank.converges()
     receipts = [json.loads(path.read_text()) for path in sorted((bank.state / "runs").glob("*.json"))]
     assert all(receipt["status"] == "published" for receipt in receipts if not receipt["errors"])
-
-

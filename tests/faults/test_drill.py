@@ -8,6 +8,7 @@ import pytest
 
 import drill
 from faults.launcher import Launcher
+from faults.ledger import Wrong
 from faults.world import build
 from servers.mariadb import MariaDB
 from servers.postgres import Postgres
@@ -31,5 +32,5 @@ def test_f01_the_control_a_lake_that_loses(mariadb: MariaDB, launcher: Launcher,
     drilled = drill.Drill(world, 1)
     drilled.cycle(0)
     world.well("rollback", "r0001")
-    with pytest.raises(drill.Wrong, match="acknowledged"):
+    with pytest.raises(Wrong, match="acknowledged"):
         drilled.cycle(1)

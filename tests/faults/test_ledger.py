@@ -35,6 +35,6 @@ def test_every_kind_of_harm_is_seen(make: Make, kind: str) -> None:
             world.ledger.judge_tables({**tables, "raw.transfers": harm})
     with pytest.raises(Wrong, match="fact_transfers"):
         world.ledger.judge_tables({**tables, "mart.fact_transfers": tables["mart.fact_transfers"][1:]})
-    with pytest.raises(Wrong, match="clock|accounts"):  # two moments mixed
-        old = [tuple(row) for row in world.ledger.states[0].tables["accounts"].values()]
+    old = list(world.ledger.states[0].tables["accounts"].values())
+    with pytest.raises(Wrong, match="accounts"):  # two moments mixed
         world.ledger.judge_tables({**tables, "raw.accounts": old})

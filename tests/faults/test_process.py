@@ -29,7 +29,7 @@ POINTS = sorted(
         for name in re.findall(r'crash\.point\("([^"]+)"\)', path.read_text())
     }
 )
-SYSCALLS = "owsrutmc"
+SYSCALLS = "oOwsrutmc"
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,6 @@ def test_f04_a_dead_parent(world: World) -> None:
     waiting = world.start("run", "--wait", "60")
     world.launcher.run("--version", cwd=world.root)
 
-
     os.kill(orphan, signal.SIGCONT)
     assert waiting.wait().code == 0, waiting.text
     assert world.shows() == world.ledger.now
@@ -208,7 +207,10 @@ def test_f24_the_control_a_mixed_release(bank: World) -> None:
             " where name = 'transfers' order by release desc limit 2"
         ).fetchall()
         (newest, right), (_, older) = rows
-        swap = "update mainstem_release_tables set metadata_location = ? where release = ? and name = 'transfers'"
+        swap = (
+            "update mainstem_release_tables set metadata_location = ?"
+            " where release = ? and name = 'transfers'"
+        )
         catalog.execute(swap, (older, newest))
         catalog.commit()
         with pytest.raises(Wrong):
@@ -236,8 +238,12 @@ def test_f05_little_memory(make: Make) -> None:
 def test_f15_a_dead_run_leaves_no_transaction(make: Make) -> None:
     """Killed with an open snapshot: the server ends it, so that neither undo log nor dead rows pile up."""
     for kind, sql in {
-        "postgres": "select count(*) from pg_stat_activity where usename = 'reader' and datname = current_database()",
-        "mariadb": "select count(*) from information_schema.processlist where user = 'reader' and db = database()",
+        "postgres": (
+            "select count(*) from pg_stat_activity where usename = 'reader' and datname = current_database()"
+        ),
+        "mariadb": (
+            "select count(*) from information_schema.processlist where user = 'reader' and db = database()"
+        ),
     }.items():
         world = make(kind)
         world.ledger.commit()
@@ -286,5 +292,3 @@ def test_f51_a_mask_that_hides_nothing(make: Make) -> None:
     assert world.shows() == 0
     for path in world.files() | {world.state / "catalog.db"}:
         assert path.stat().st_mode & 0o077 == 0, path
-
-

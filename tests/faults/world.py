@@ -131,9 +131,9 @@ class World:
                 world.env["SHOP_URL"] = world.reader(self.port)
                 return self
 
-            def __exit__(self, *exit: Any) -> None:
+            def __exit__(self, *raised: Any) -> None:
                 world.env["SHOP_URL"] = world.reader()
-                super().__exit__(*exit)
+                super().__exit__(*raised)
 
         return Way("127.0.0.1", self.server.port, mode, after, times)
 
@@ -192,5 +192,3 @@ def grant(world: World) -> None:
         if not world.server.execute(f"select 1 from pg_roles where rolname = '{READER}'"):
             world.server.create_role(READER, PASSWORD)
         world.sql(f"grant select on all tables in schema public to {READER}")
-
-

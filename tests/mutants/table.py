@@ -41,8 +41,8 @@ MUTANTS = (
     _m(
         "a swap that lost the race is taken for done",
         "lake/lake.py",
-        "            storage.remove(prepared.files)\n            raise _overtaken(staged.name)\n        crash",
-        "            storage.remove(prepared.files)\n        crash",
+        "            storage.remove(prepared.files)\n            raise _overtaken(staged.name)\n",
+        "            storage.remove(prepared.files)\n",
         _COMMIT,
     ),
     _m(

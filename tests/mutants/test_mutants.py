@@ -26,5 +26,3 @@ def test_it_can_be_planted(mutant: Mutant) -> None:
 def test_there_are_fifty() -> None:
     assert len(MUTANTS) >= 50
     assert len({mutant.plants for mutant in MUTANTS}) == len(MUTANTS)
-
-

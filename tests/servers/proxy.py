@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
+ALWAYS = 1 << 30  # times
 MODES = ("pass", "cut", "reset", "stall", "slow", "flip", "drop")
 
 
@@ -28,7 +29,7 @@ class Proxy:
     come from the server. Moments inside a run, without a clock.
     """
 
-    def __init__(self, host: str, port: int, mode: str = "pass", after: int = 0, times: int = 1 << 30) -> None:
+    def __init__(self, host: str, port: int, mode: str = "pass", after: int = 0, times: int = ALWAYS) -> None:
         assert mode in MODES
         self.target, self.mode, self.after = (host, port), mode, after
         self.bytes = self.connections = 0

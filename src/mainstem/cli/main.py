@@ -114,7 +114,9 @@ def _outermost(error: Exception) -> int:
         )
         return 2
     if (said := _exhausted(error)) is not None:
-        console.plain_error(said, "give this machine more of it, then run again; the last release is untouched")
+        console.plain_error(
+            said, "give this machine more of it, then run again; the last release is untouched"
+        )
         return 4
     if os.environ.get("MAINSTEM_DEBUG"):
         sys.stderr.write(console.clean(traceback.format_exc()))
