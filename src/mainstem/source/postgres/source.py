@@ -17,7 +17,7 @@ from mainstem.source.postgres import session as sessions
 from mainstem.source.postgres.copying import copied, drain
 from mainstem.source.postgres.decode import Choice, decoder_of
 from mainstem.source.postgres.diagnose import findings
-from mainstem.source.postgres.dialect import PostgresDialect, quote
+from mainstem.source.postgres.dialect import HASH_PROBE, PostgresDialect, quote
 from mainstem.source.postgres.introspect import PARENTS, tables_of
 from mainstem.source.postgres.layout import Layout, altered, layout_of, require_unaltered
 from mainstem.source.postgres.misfit import Misfit, error_of
@@ -220,6 +220,8 @@ class PostgresSource:
             sessions.close(session)
 
     def _look(self, session: Session) -> None:
+        ((probed,),) = statement(session, HASH_PROBE)
+        self.dialect.knows_hash(probed)
         self.dialect.parents.clear()
         self.dialect.parents.update((schema, name) for schema, name in statement(session, PARENTS))
 
