@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from mainstem.contract.canonical import Form, Hash
 from mainstem.schema import Column, Kind, Table
-from mainstem.source.postgres.types import is_time
+from mainstem.source.postgres.types import is_time, quote, value
 
 _FORMS = {
     Kind.BOOLEAN: Form.BOOLEAN,
@@ -26,11 +26,6 @@ _FAR = (1 << 31) - (1 << 24)  # transactions: beyond, ages turn around
 _MICROS_TO_2000 = 946_684_800_000_000
 # The first 64 bits as a signed number with the top bit flipped are the unsigned number less 2^63.
 _OFFSET = " + 9223372036854775808)"
-
-
-def quote(name: str) -> str:
-    """The identifier in double quotes; a quote inside is doubled."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 class PostgresDialect:
@@ -66,7 +61,7 @@ class PostgresDialect:
         return _FORMS[column.type.kind]
 
     def text(self, column: Column, form: Form) -> str:
-        name = quote(column.name)
+        name = value(column)
         if form is Form.INTEGER and is_time(column):
             return f"({_big_endian(f'time_send({name})')})::text"
         if form is Form.FIXED:
