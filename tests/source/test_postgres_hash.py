@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 import pytest
+from oracle import checksum
 
 from mainstem.contract.canonical import Hash
 from mainstem.contract.reconcile import Side, fingerprint, forms
@@ -15,7 +16,6 @@ from mainstem.hashing.jenkins import jenkins_64
 from mainstem.source.postgres import PostgresSource
 from mainstem.source.postgres.dialect import PostgresDialect
 from servers.postgres import Postgres
-from source.oracle import checksum
 
 DATABASE = "hashes"
 CHARACTERS = "aZ0 \x1e\x1f\té€𝄞"

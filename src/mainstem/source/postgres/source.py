@@ -17,12 +17,12 @@ from mainstem.source.postgres import session as sessions
 from mainstem.source.postgres.copying import copied, drain
 from mainstem.source.postgres.decode import Choice, decoder_of
 from mainstem.source.postgres.diagnose import findings
-from mainstem.source.postgres.dialect import HASH_PROBE, PostgresDialect, quote
+from mainstem.source.postgres.dialect import HASH_PROBE, PostgresDialect
 from mainstem.source.postgres.introspect import PARENTS, tables_of
 from mainstem.source.postgres.layout import Layout, altered, layout_of, require_unaltered
 from mainstem.source.postgres.misfit import Misfit, error_of
 from mainstem.source.postgres.session import Session, mapped, statement
-from mainstem.source.postgres.types import wire
+from mainstem.source.postgres.types import quote, wire
 from mainstem.source.postgres.url import Address, parse
 
 _PROBE_SECONDS = 10.0  # a busy server may be slow to answer
@@ -66,7 +66,7 @@ class PostgresSnapshot:
         with self._kept(place):
             self._require_readable(table, place)
             self._require_layout(table)
-            columns = ", ".join(wire(column, quote(column.name)) for column in table.columns)
+            columns = ", ".join(wire(column) for column in table.columns)
             sql = f"COPY (SELECT {columns} FROM {self._dialect.ref(table)}{wanted}) TO STDOUT (FORMAT BINARY)"
             decoder = decoder_of(table, self._choice)
             size = 0
