@@ -21,8 +21,7 @@ from mainstem.project.modelfile import ModelFile
 from mainstem.schema import MART, RAW, Database, Table, TableName
 from mainstem.transform.state import DIGEST, MODEL
 
-Action = Literal["new", "changed", "check", "rebuild", "depends", "unchanged", "frozen", "stop"]
-
+Action = Literal["new", "changed", "check", "rebuild", "depends", "unchanged", "frozen", "stop", "taken"]
 
 WORTH_PROPOSING = 100_000  # rows: below, reading all is as quick
 ACCEPT = "mainstem run --full-refresh --select TABLE+ takes it over; see also on_change in docs/project.md"
@@ -32,13 +31,15 @@ ACCEPT = "mainstem run --full-refresh --select TABLE+ takes it over; see also on
 class IngestStep:
     """A source table. `action`: new (never read), changed (its columns did), check (read if its
     fingerprint differs; with proof off or count: read), rebuild (--full-refresh), frozen (its columns
-    changed, on_change: freeze), stop (they changed in a way that somebody has to accept)."""
+    changed, on_change: freeze), stop (they changed in a way that somebody has to accept), taken (the run
+    `taken`, which published nothing, has loaded it: run/resume.py)."""
 
     name: TableName
     source: str
     table: Table
     action: Action
     reasons: tuple[str, ...]
+    taken: str = ""
 
     @property
     def rows(self) -> int:
@@ -52,13 +53,14 @@ class IngestStep:
 @dataclass(frozen=True, slots=True)
 class ModelStep:
     """A model. `action`: new, changed (its text did), rebuild, depends (run if an input turns out to
-    have changed), unchanged (no input is loaded in this run)."""
+    have changed), unchanged (no input is loaded in this run), taken (the run `taken` has built it)."""
 
     name: TableName
     model: ModelFile
     inputs: tuple[TableName, ...]
     action: Action
     reasons: tuple[str, ...]
+    taken: str = ""
 
 
 @dataclass(frozen=True, slots=True)
