@@ -15,6 +15,7 @@ from typing import Any
 from mainstem import wiring
 from mainstem.cli.commands.common import Planned, left_over, parts, planned
 from mainstem.events import Event
+from mainstem.ingest.window import NO_WINDOW, Window
 from mainstem.plan import Choices
 from mainstem.project.load import Project, load_project
 from mainstem.run import Outcome, RunOptions, execute
@@ -141,11 +142,12 @@ def run(
     adapt: Callable[[Parts], Parts] = lambda parts: parts,
     clean: bool = True,
     resume: bool = False,
+    window: Window = NO_WINDOW,
 ) -> Ran:
     """Plan and execute under the lock, as the command does. `adapt` may exchange parts for other ones."""
     project, events = load_project(root), list[Event]()
     options = options or RunOptions()
-    options = replace(options, choices=Choices(tuple(select), (), options.full_refresh))
+    options = replace(options, choices=Choices(tuple(select), (), options.full_refresh, window))
     lake = wiring.open_lake(project)
     with ExitStack() as held:
         held.enter_context(lake.run_lock("test", 0.0))
@@ -159,9 +161,11 @@ def run(
 
 
 @contextmanager
-def plan_of(root: Path, *select: str, full_refresh: bool = False) -> Iterator[Planned]:
+def plan_of(
+    root: Path, *select: str, full_refresh: bool = False, window: Window = NO_WINDOW
+) -> Iterator[Planned]:
     """What a run would do."""
-    with planned(load_project(root), Choices(select, (), full_refresh)) as made:
+    with planned(load_project(root), Choices(select, (), full_refresh, window)) as made:
         yield made
 
 

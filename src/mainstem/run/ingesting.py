@@ -190,6 +190,7 @@ def _load(step: IngestStep, parts: Parts, options: RunOptions, *, again: bool) -
         rows_before=pinned.rows if pinned else 0,
         allow_empty=config.allow_empty,
         increment=increment_of(config, step.table),
+        window=step.window,
     )
 
 

@@ -18,6 +18,7 @@ from mainstem import __version__, crash
 from mainstem.errors import LakeUnavailable
 from mainstem.ingest.cursor import Watermark, increment_of
 from mainstem.ingest.state import COLUMNS, CURSOR, PROOF, SOURCE, encode_columns
+from mainstem.ingest.window import Window
 from mainstem.lake import TableVersion
 from mainstem.metadata import RUN
 from mainstem.plan import Choices, IngestStep, ModelStep, Plan
@@ -103,7 +104,12 @@ def unfinished(state: Path, released: str, name: str = "") -> Unfinished | None:
         # What was held was selected step by step; what is published is the project.
         choices=Choices()
         if newest["held"]
-        else Choices(tuple(stored["select"]), tuple(stored["exclude"]), stored["full_refresh"]),
+        else Choices(
+            tuple(stored["select"]),
+            tuple(stored["exclude"]),
+            stored["full_refresh"],
+            Window(**stored["window"]),
+        ),
         proof=newest["proof"],
         target=newest["target"],
         version=newest["version"],
@@ -169,7 +175,8 @@ def _taken_table(
     if not same:
         return step
     run = head.summary[RUN]
-    return replace(step, action="taken", taken=run, reasons=(f"loaded by run {run}; {_HOW[level]}",))
+    reasons = (f"loaded by run {run}; {_HOW[level]}",)
+    return replace(step, action="taken", taken=run, reasons=reasons, window=Window())
 
 
 def _taken_model(step: ModelStep, left: Unfinished, head: TableVersion | None) -> ModelStep:

@@ -15,6 +15,7 @@ from mainstem import wiring
 from mainstem.check import check_project
 from mainstem.cli import console
 from mainstem.errors import ConfigErrors, MainstemError, UsageError
+from mainstem.ingest.window import Window
 from mainstem.lake import Lake
 from mainstem.plan import Choices, Plan, lake_databases, make_plan
 from mainstem.project.load import Project, read_project
@@ -52,6 +53,10 @@ Select = Annotated[
 Exclude = Annotated[list[str] | None, typer.Option("--exclude", help="Leave these out (same grammar).")]
 FullRefresh = Annotated[bool, typer.Option("--full-refresh", help="Read and build again, changed or not.")]
 OutputOption = Annotated[Output, typer.Option("--output", help="For people or for machines.")]
+Since = Annotated[
+    str, typer.Option("--since", help="Read rows again whose cursor is not below this time or number.")
+]
+Until = Annotated[str, typer.Option("--until", help="… and below this one.")]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the last run that published nothing, as it was begun.")
 ]
@@ -122,9 +127,11 @@ def left_over(project: Project, choices: Choices, name: str) -> Unfinished | Non
     return left
 
 
-def choices_of(select: list[str] | None, exclude: list[str] | None, full_refresh: bool) -> Choices:
+def choices_of(
+    select: list[str] | None, exclude: list[str] | None, full_refresh: bool, since: str = "", until: str = ""
+) -> Choices:
     """The selection options as one value."""
-    return Choices(tuple(select or ()), tuple(exclude or ()), full_refresh)
+    return Choices(tuple(select or ()), tuple(exclude or ()), full_refresh, Window(since, until))
 
 
 def parts(project: Project, made: Planned, target: str) -> Parts:

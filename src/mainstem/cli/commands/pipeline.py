@@ -19,7 +19,9 @@ from mainstem.cli.commands.common import (
     Resume,
     RunName,
     Select,
+    Since,
     Target,
+    Until,
     choices_of,
     left_over,
     open_project,
@@ -48,13 +50,15 @@ def plan(
     select: Select = None,
     exclude: Exclude = None,
     full_refresh: FullRefresh = False,
+    since: Since = "",
+    until: Until = "",
     resume: Resume = False,
     name: RunName = "",
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show what a run would do, and why. Touches nothing."""
     project = open_project(context.obj)
-    choices = choices_of(select, exclude, full_refresh)
+    choices = choices_of(select, exclude, full_refresh, since, until)
     left = left_over(project, choices, name) if resume else None
     with planned(project, left.choices if left else choices, left) as made:
         if output is Output.JSON:
@@ -128,6 +132,8 @@ def run(
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Start nothing after an error.")] = False,
     wait: Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for another run.")] = 0.0,
     target: Target = "local",
+    since: Since = "",
+    until: Until = "",
     resume: Resume = False,
     hold: Annotated[bool, typer.Option("--hold", help="Publish nothing: run --resume will.")] = False,
     name: RunName = "",
@@ -137,7 +143,7 @@ def run(
     from mainstem.run import RunOptions
 
     project = open_project(context.obj)
-    choices = choices_of(select, exclude, full_refresh)
+    choices = choices_of(select, exclude, full_refresh, since, until)
     command = " ".join(["mainstem", *sys.argv[1:]])
     if resume and (hold or proof or target != "local"):
         raise UsageError("--resume goes on with a run as it was begun: leave --hold, --proof, --target out")
