@@ -28,6 +28,8 @@ from mainstem.ingest.state import (
     summary,
 )
 from mainstem.ingest.tally import NOTHING, Tally
+from mainstem.ingest.window import NO_WINDOW, Window
+from mainstem.ingest.window import condition as window_condition
 from mainstem.ingest.witness import Witness
 from mainstem.lake import Lake, Staged, TableVersion
 from mainstem.project.config import ProofLevel
@@ -40,7 +42,8 @@ _MOST_PARTS = 256  # of 1,024: beyond, reading everything is as quick
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What to load, and how. `rows_before` is the number of rows that readers see now."""
+    """What to load, and how. `rows_before` is the number of rows that readers see now; `window` are rows
+    that an incremental load reads again."""
 
     table: Table
     source: str
@@ -50,6 +53,7 @@ class Load:
     rows_before: int = 0
     allow_empty: bool = False
     increment: Increment | None = None
+    window: Window = NO_WINDOW
 
     @property
     def name(self) -> TableName:
@@ -128,7 +132,8 @@ class Loader:
         if merged is not None:
             staged, read = merged
             assert load.increment is not None
-            note = f" ({count(read, 'row')} read by {load.increment.cursor})"
+            again = f" and {load.window}" if load.window else ""
+            note = f" ({count(read, 'row')} read by {load.increment.cursor}{again})"
             pending = Pending(load, staged, expected, started, mark, read, note)
             return self._without_deleted(pending)
         return Pending(load, self._staged(load, on_rows), expected, started, mark, asked=asked)
@@ -202,6 +207,9 @@ class Loader:
         self._require_advance(load, last)
         positions = (json.loads(load.head.summary[POSITION]), self._snapshot.position)
         where = condition(load.increment, load.table, last, self._dialect, positions)
+        if load.window:
+            again = window_condition(load.window, load.increment, load.table, self._dialect)
+            where = f"({where}) OR ({again})"
         merger = Merger(self._lake, self._engine, load.head, load.table)
         return merger.merge(load.increment.key, self._snapshot.read(load.table, where=where), on_rows)
 
