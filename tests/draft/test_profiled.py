@@ -341,12 +341,12 @@ def test_days_between_two_dates_of_a_row() -> None:
                                              [2, 1, date(2024, 1, 30), None, Decimal(1)]]}  # fmt: skip
     world = build(source, render(draft(source), source), rows)
     assert world.broken() == []
-    assert world.rows("select rental_id, days_to_returned from mart.fact_rentals order by 1") == [
+    assert world.rows("select rental_id, days_until_returned from mart.fact_rentals order by 1") == [
         (1, 3),
         (2, None),
     ]
-    assert board(source, None, "fact_rentals")["measures"]["average_days_to_returned"] == {
-        "average": "days_to_returned"
+    assert board(source, None, "fact_rentals")["measures"]["average_days_until_returned"] == {
+        "average": "days_until_returned"
     }
 
 

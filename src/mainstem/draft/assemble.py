@@ -81,7 +81,10 @@ def _dimension(found: Found, plan: dims.Plan, base: str, entity: str, name: str)
             )
         )
     for hop in node.own:
-        attributes += _own_parent(node, hop, taken)
+        attributes += _names_at(node, hop, naming.self_role(hop, node), taken)
+    for hop in _elsewhere(plan, node):
+        said = naming.role(hop, node, found.graph[hop.target]) or naming.entity(found.graph[hop.target])
+        attributes += _names_at(found.graph[hop.target], hop, said, taken)
     kept = []
     for path in paths:
         columns = _folded_columns(found, base, path, paths, taken)
@@ -112,8 +115,15 @@ def _referred(found: Found, base: str) -> tuple[str, ...]:
     return (found.graph[base].table.columns[0].name,)
 
 
-def _own_parent(node: Node, hop: Hop, taken: naming.Names) -> list[SourceColumn]:
-    prefix = naming.self_role(hop, node)
+def _elsewhere(plan: dims.Plan, node: Node) -> list[Hop]:
+    """Links to another dimension that no fact shares in this role (the patient's own physician)."""
+    folded = {path[0] for path in plan.folds[node.name]}
+    shared = {path[-1] for paths in plan.links.values() for path in paths}
+    return [hop for hop in node.links if hop.target in plan.bases and hop not in folded | shared]
+
+
+def _names_at(node: Node, hop: Hop, prefix: str, taken: naming.Names) -> list[SourceColumn]:
+    """What the row at the end of a link is called, under the role that it has here."""
     names = ("name", "firstname", "lastname", "fname", "lname", "surname")
     shown = tuple(c for c in node.columns(Use.PERSON) if node.said_of[c.name][-1] in names) or node.columns(
         Use.LABEL
@@ -209,7 +219,7 @@ def _fact(
     }
     names_of |= {c: taken.take(naming.column(node, c)) for c in node.key if c not in names_of}
     key = tuple(SourceColumn(names_of[c], c, (), note(node, c)) for c in node.key)
-    units = [node, *(found.graph[path[-1].target] for path in headers)]
+    units = [node, *(found.graph[path[-1].target] for path in plan.reached[table].joined)]
     measures = measures_of(found.graph, node, taken, dated=bool(dates), units=units)
     attributes = fact_columns.attributes(found, node, headers, taken)
     junk, attributes = junk_of(found.graph, node, one, attributes, names)

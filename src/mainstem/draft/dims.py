@@ -37,6 +37,7 @@ def plan(found: Found) -> Plan:
     links = {fact: [_to_base(found, path, roots) for path in paths] for fact, paths in links.items()}
     bases = dict.fromkeys(path[-1].target for paths in links.values() for path in paths)
     _promote(found, links, bases, why)
+    _conform(found, links, bases, why)
     bridges = _bridges(found, reached, bases, why)
     folds = {base: _folds(found, base, frozenset(bases)) for base in bases}
     gathered = _gathered(found, bridges, bases)
@@ -92,6 +93,24 @@ def _promote(
                 why[base[-1].target].append(
                     f"People who work for {path[-1].target}: a dimension of its own (role)."
                 )
+
+
+def _conform(
+    found: Found, links: dict[str, list[Path]], bases: dict[str, None], why: dict[str, list[str]]
+) -> None:
+    """A to-one ancestor that is a dimension of its own folds in nowhere: each fact that has it only through
+    another dimension (the member whose field it was) links to it, so that both share it."""
+    stop = frozenset(bases)
+    for fact, paths in links.items():
+        direct = {path[-1].target for path in paths}
+        for path in list(paths):
+            for further in ancestors(found, path[-1].target, stop):
+                node = found.graph[further[-1].target]
+                if node.name not in stop or node.name in direct or small_class(node) or is_geo(node):
+                    continue
+                direct.add(node.name)
+                paths.append((*path, *further))
+                why[node.name].append(f"{fact} has it through {path[-1].target}: one dimension for both.")
 
 
 def _folds(found: Found, base: str, bases: frozenset[str]) -> tuple[Path, ...]:

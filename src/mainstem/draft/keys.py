@@ -16,6 +16,9 @@ ACCEPT = 0.7
 ASK = 0.5
 """Score from which a candidate that is not taken is asked for."""
 
+ROLE = 0.5
+"""Worth of a name that says a table and not its key (`origin_hub`): taken with the values, never alone."""
+
 WEAK = 0.3
 """Worth of a name that only mentions the table: with all values found it is asked for, never taken."""
 
@@ -164,6 +167,8 @@ class _Search:
             yield 1.0, owners[0]
         if self._loose and (column.type.kind is not Kind.STRING or "uuid" in column.native):
             yield from ((0.9, t) for t in self._by_name.get(said, ()))  # orders.customer → customers.id
+        if self._loose and self._profile.looked:
+            yield from ((ROLE, t) for start in range(len(said)) for t in self._by_name.get(said[start:], ()))
         if len(said) < 2 or not _names_a_key(said):
             return
         stem = said[:-1]
@@ -179,7 +184,11 @@ class _Search:
         if stem[-1] not in lexicon.CLASS | lexicon.LINE:
             yield from ((0.75, t) for t in self._by_tail.get(stem, ()))
         for word in stem:
-            yield from ((WEAK, t) for t in self._by_name.get((word,), ()))
+            likely = WEAK if word == stem[-1] else WEAK - 0.05
+            yield from ((likely, t) for t in self._by_name.get((word,), ()))
+        if stem[-1] in lexicon.PARTY:  # account_manager_id → staff
+            yield from ((WEAK, t) for name, tables in self._by_name.items() for t in tables
+                        if name[-1] in lexicon.PERSON_ROLE)  # fmt: skip
 
 
 def _said(name: str) -> tuple[str, ...]:

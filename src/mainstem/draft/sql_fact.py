@@ -143,9 +143,9 @@ def _header(star: Star, fact: Fact, graph: Graph) -> dict[str, Any]:
             description=f"{words.title(said)}.", references=f"{dimension.name}.{dimension.key_name}"
         )
     if fact.junk:
-        about = fact.junk.entity.replace("_", " ")
+        flags = fact.junk.entity.replace("_", " ")
         columns[fact.junk.key_name] = header.flow(
-            description=f"{words.title(about)}.", references=f"{fact.junk.name}.{fact.junk.key_name}"
+            description=f"{words.title(flags)}.", references=f"{fact.junk.name}.{fact.junk.key_name}"
         )
     columns.update({c.name: _about(c) for c in fact.plain_key})
     columns.update({c.name: _about(c, " (degenerate)") for c in fact.degenerate})
@@ -156,13 +156,21 @@ def _header(star: Star, fact: Fact, graph: Graph) -> dict[str, Any]:
             columns[f"{role.name}_at"] = f"{words.title(role.name)}, with the time of day."
     return {
         "kind": "fact",
-        "description": f"{words.title(fact.name.removeprefix('fact_'))}, one row each.",
+        "description": about(
+            graph, fact.table, f"{words.title(fact.name.removeprefix('fact_'))}, one row each."
+        ),
         "grain": {"statement": fact.statement, "table": f"raw.{fact.table}"},
         "key": header.flow_list([c.name for c in fact.key]),
         "columns": columns,
         "measures": {m.name: _measure(m, graph, fact) for m in fact.measures},
         "why": list(fact.why) or [f"One row per {one}."],
     }
+
+
+def about(graph: Graph, table: str, otherwise: str) -> str:
+    """The first line of the table's comment in its source, if it has one."""
+    said = graph[table].table.comment.strip()
+    return f"{said.splitlines()[0].strip().rstrip('.')}." if said else otherwise
 
 
 def _about(column: SourceColumn, note: str = "") -> str:
