@@ -9,6 +9,7 @@ from mainstem.draft.dims import plan
 from mainstem.draft.explain import explain
 from mainstem.draft.facts import find
 from mainstem.draft.graph import build
+from mainstem.draft.histories import with_histories
 from mainstem.draft.links import with_links
 from mainstem.draft.lint import SQLFLUFF
 from mainstem.draft.patch import Proposed, propose
@@ -44,4 +45,4 @@ def draft(database: Database, profile: Profile | None = None) -> Star:
     Never empty for a database that has a table with columns. See docs/drafting.md for how it decides.
     """
     found = find(build(database, profile))
-    return assemble(found, plan(found))
+    return assemble(found, with_histories(found, plan(found)))

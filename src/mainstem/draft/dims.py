@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mainstem.draft import lexicon
 from mainstem.draft.columns import LEFT_OUT, Use
 from mainstem.draft.facts import Found, is_person
 from mainstem.draft.graph import Node
 from mainstem.draft.shapes import Shape, identity, payload
-from mainstem.draft.star import Hop, Path
+from mainstem.draft.star import AsOf, Hop, Path
 from mainstem.draft.walk import Reached, ancestors, is_geo, reach, small_class, works_here
 
 
@@ -26,6 +26,7 @@ class Plan:
     bridges: Mapping[str, tuple[Hop, ...]]
     gathered: Mapping[str, tuple[tuple[str, Hop, Hop], ...]]
     why: Mapping[str, tuple[str, ...]]
+    as_of: Mapping[tuple[str, Path], AsOf] = field(default_factory=dict)
 
 
 def plan(found: Found) -> Plan:
@@ -39,11 +40,11 @@ def plan(found: Found) -> Plan:
     _promote(found, links, bases, why)
     _conform(found, links, bases, why)
     bridges = _bridges(found, reached, bases, why)
-    folds = {base: _folds(found, base, frozenset(bases)) for base in bases}
+    folded = {base: folds(found, base, frozenset(bases)) for base in bases}
     gathered = _gathered(found, bridges, bases)
-    _explain_folds(found, folds, why)
+    _explain_folds(found, folded, why)
     return Plan(
-        reached, tuple(bases), folds, {f: tuple(_distinct(p)) for f, p in links.items()}, bridges, gathered,
+        reached, tuple(bases), folded, {f: tuple(_distinct(p)) for f, p in links.items()}, bridges, gathered,
         {n: tuple(dict.fromkeys(w)) for n, w in why.items()},
     )  # fmt: skip
 
@@ -113,7 +114,7 @@ def _conform(
                 why[node.name].append(f"{fact} has it through {path[-1].target}: one dimension for both.")
 
 
-def _folds(found: Found, base: str, bases: frozenset[str]) -> tuple[Path, ...]:
+def folds(found: Found, base: str, bases: frozenset[str]) -> tuple[Path, ...]:
     """Rule 17: to-one ancestors fold unless they are dimensions; places and small classes fold anyway."""
     kept: list[Path] = []
     closed: set[Path] = set()

@@ -84,11 +84,12 @@ def _mostly_missing(found: Found, star: Star) -> Iterator[str]:
 
 
 def _histories(found: Found, star: Star) -> Iterator[str]:
+    drafted = {dimension.table for dimension in star.dimensions}
     for name, shape in found.shapes.items():
-        if shape is Shape.HISTORY and name not in found.facts:
+        if shape is Shape.HISTORY and name not in found.facts and name not in drafted:
             yield (
-                f"{name} keeps the history of an entity (type 2); dimensions are drafted as they are now, "
-                "not as they were: no versions are made from it."
+                f"{name} keeps a history (from, to), but no dated fact refers to one version of it: several "
+                "may hold at a time, or no fact refers to what it is the history of. Left out."
             )
 
 
