@@ -61,18 +61,41 @@ def _sqlite(folder: Path, sql: str) -> str:
 @pytest.fixture(scope="module", params=["sqlite", "mariadb", "postgres"])
 def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The database on each server in turn."""
-    sql = TABLES + rows()
+    return made(request, tmp_path_factory.mktemp("looked"), "looked", TABLES + rows())
+
+
+def made(request: pytest.FixtureRequest, folder: Path, name: str, sql: str) -> str:
+    """A database on the server that the fixture is for."""
     if request.param == "mariadb":
         maria: MariaDB = request.getfixturevalue("mariadb")
-        maria.create_database("looked")
-        maria.execute(sql, "looked")
-        return f"{maria.url}looked"
+        maria.create_database(name)
+        maria.execute(sql, name)
+        return f"{maria.url}{name}"
     if request.param == "postgres":
         postgres: Postgres = request.getfixturevalue("postgres")
-        postgres.create_database("looked")
-        postgres.execute(sql, "looked")
-        return postgres.url("looked")
-    return _sqlite(tmp_path_factory.mktemp("looked"), sql)
+        postgres.create_database(name)
+        postgres.execute(sql, name)
+        return postgres.url(name)
+    return _sqlite(folder, sql)
+
+
+COMPOSITE = """
+create table bills (bill_no int primary key, billed date not null);
+create table bill_lines (
+  bill_no int not null, line_no int not null, amount decimal(10,2), primary key (bill_no, line_no));
+create table credits (credit_id int primary key, bill_no int, line_no int, credited date not null,
+  amount decimal(10,2) not null);
+insert into bills values (1, '2024-01-01'), (2, '2024-01-02');
+insert into bill_lines values (1, 1, 5), (1, 2, 6), (2, 1, 7);
+insert into credits values (1, 1, 2, '2024-02-01', 1), (2, 2, 1, '2024-02-02', 1), (3, 2, 1, '2024-02-02', 1),
+  (4, 1, null, '2024-02-03', 1);
+"""
+
+
+@pytest.fixture(scope="module", params=["sqlite", "mariadb", "postgres"])
+def composite(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A key of two columns that nobody declared, on each server in turn."""
+    return made(request, tmp_path_factory.mktemp("composite"), "composite", COMPOSITE)
 
 
 @contextmanager
@@ -116,6 +139,15 @@ def test_keys_that_nobody_declared_come_with_their_evidence(url: str) -> None:
     assert "83% of its values are found there" in taken["person_ref"].evidence
     assert set(asked) == {"contact_person_ref"}
     assert any("--link orders.contact_person_ref=people" in note for note in star.notes)
+
+
+def test_keys_of_several_columns_are_found_by_their_values(composite: str) -> None:
+    with opened(composite) as (source, database):
+        profile = profile_source(source, database)
+        star = draft(database, profile)
+    assert profile.contained["credits", "bill_no, line_no", "bill_lines"] == 1
+    taken = {p.hop.columns: p for p in star.proposals if p.accepted}
+    assert "100% of its values are found there" in taken["bill_no", "line_no"].evidence
 
 
 def test_lines_are_added_up(url: str) -> None:

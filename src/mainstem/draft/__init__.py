@@ -13,7 +13,7 @@ from mainstem.draft.histories import with_histories
 from mainstem.draft.links import with_links
 from mainstem.draft.lint import SQLFLUFF
 from mainstem.draft.patch import Proposed, propose
-from mainstem.draft.profile import ColumnProfile, Profile
+from mainstem.draft.profile import ColumnProfile, Profile, contained_key
 from mainstem.draft.render import render
 from mainstem.draft.star import DraftedFile, Hop, Star
 from mainstem.schema import Database
@@ -27,6 +27,7 @@ __all__ = [
     "Proposed",
     "Star",
     "SumOverLines",
+    "contained_key",
     "draft",
     "explain",
     "from_benchmark",

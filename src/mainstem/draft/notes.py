@@ -34,9 +34,8 @@ def _asked(found: Found, star: Star) -> Iterator[str]:
     for proposal in found.graph.proposals:
         if not proposal.accepted:
             hop = proposal.hop
-            yield (
-                f"Is this a foreign key? {proposal}. If so: --link {hop.table}.{hop.columns[0]}={hop.target}"
-            )
+            answer = f"--link {hop.table}.{','.join(hop.columns)}={hop.target}"
+            yield f"Is this a foreign key? {proposal}. If so: {answer}"
 
 
 def _split_groups(found: Found, star: Star) -> Iterator[str]:

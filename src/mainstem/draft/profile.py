@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+ACCEPT = 0.7
+"""Score from which an undeclared link is taken (Rostin et al. 2009; weights in docs/drafting.md)."""
+
+ASK = 0.5
+"""Score from which one that is not taken is asked for."""
 
 ENOUGH = 50
 """Rows below which the data decides nothing by what it happens not to hold."""
@@ -22,6 +28,16 @@ class ColumnProfile:
     high: float | None = None
     blanks: int = 0
     cases: int = 0
+
+
+def contained_key(columns: Sequence[str]) -> str:
+    """How `Profile.contained` names the columns of a link."""
+    return ", ".join(columns)
+
+
+def score_link(name: float, contained: float | None) -> float:
+    """.45 name + .55 contents; without data the name alone has to carry it."""
+    return name if contained is None else 0.45 * name + 0.55 * contained
 
 
 @dataclass(frozen=True, slots=True)

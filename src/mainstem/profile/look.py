@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mainstem.draft import ColumnProfile, Hop, Profile, SumOverLines, inclusions, sums
+from mainstem.draft import ColumnProfile, Hop, Profile, SumOverLines, contained_key, inclusions, sums
 from mainstem.errors import Terminal
 from mainstem.profile import questions
 from mainstem.schema import Database, Table
@@ -123,7 +123,7 @@ class _Look:
                 return
             share = self._contained(hop)
             if share is not None:
-                self.notes.contained[hop.table, hop.columns[0], hop.target] = share
+                self.notes.contained[hop.table, contained_key(hop.columns), hop.target] = share
 
     def _contained(self, hop: Hop) -> float | None:
         indexed = self._tables[hop.target].primary_key[:1] == hop.target_columns[:1]
