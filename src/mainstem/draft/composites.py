@@ -29,7 +29,7 @@ def named(
         telling = [column for column in key if column not in linked]
         if not 2 <= len(key) <= 3 or not telling:
             continue
-        own = set(words.meanings(said[target.name])) - lexicon.LINE
+        own = set(words.meanings(said[target.name])[-1:]) - lexicon.LINE
         worth = _SAME if any(own & set(_said(column)) for column in telling) else _ALIKE
         if worth < _SAME and not loose:
             continue
