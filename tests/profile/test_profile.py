@@ -12,7 +12,7 @@ import pytest
 
 from mainstem import wiring
 from mainstem.draft import Profile, draft
-from mainstem.errors import SourceRefused, SourceUnavailable
+from mainstem.errors import OutOfTime, SourceRefused, SourceUnavailable
 from mainstem.profile import Limits, profile_source, told
 from mainstem.schema import Database
 from mainstem.source.port import Snapshot, Source, SourceOptions
@@ -189,6 +189,54 @@ def test_nothing_is_asked_if_nothing_may_be(url: str, limits: Limits) -> None:
     assert (profile.looked, len(profile.unasked)) == ({}, 3)
 
 
+ENDLESS = {
+    "sqlite": "with recursive n (i) as (select 1 union all select i + 1 from n) select count(*) from n",
+    "mariadb": "select sleep(3600)",
+    "postgres": "select 1 from pg_sleep(3600)",
+}
+"""Questions that only a time limit ends."""
+
+
+def test_a_question_under_way_is_ended_and_the_snapshot_goes_on(url: str) -> None:
+    with opened(url) as (source, database), source.snapshot() as snapshot:
+        (orders,) = (source.dialect.ref(table) for table in database.tables if table.name == "orders")
+        with pytest.raises(OutOfTime):
+            snapshot.select(ENDLESS[database.engine], 0.2)
+        assert snapshot.select(f"select count(*) from {orders}") == [(12,)]
+        assert snapshot.select(f"select count(*) from {orders}", 60) == [(12,)]
+
+
+class Slow(Wrapped):
+    """A source in which the questions about one table never end by themselves."""
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        engine = self.inner.introspect().engine
+        with self.inner.snapshot() as snapshot:
+            yield _Slow(snapshot, ENDLESS[engine])
+
+
+class _Slow:
+    def __init__(self, snapshot: Snapshot, endless: str) -> None:
+        self.position = snapshot.position
+        self.read = snapshot.read
+        self._select = snapshot.select
+        self._endless = endless
+
+    def select(self, sql: str, seconds: float = 0) -> list[tuple[Any, ...]]:
+        return self._select(self._endless if "people" in sql else sql, seconds)
+
+
+def test_a_table_that_takes_too_long_is_left_and_told(url: str) -> None:
+    with opened(url) as (source, database):
+        profile = profile_source(Slow(source), database, Limits(seconds=1))
+    assert "people" in profile.unasked
+    assert profile.unfinished
+    lines = " ".join(told(profile, Limits(seconds=1)))
+    assert "drafted by their names" in lines
+    assert "not asked of the data within 1 seconds: " in lines
+
+
 class Refusing(Wrapped):
     """A source whose server refuses some questions, or goes away at them."""
 
@@ -207,11 +255,11 @@ class _Refusing:
         self._select = snapshot.select
         self._refuse = refuse
 
-    def select(self, sql: str) -> list[tuple[Any, ...]]:
+    def select(self, sql: str, seconds: float = 0) -> list[tuple[Any, ...]]:
         error = self._refuse(sql)
         if error is not None:
             raise error
-        return self._select(sql)
+        return self._select(sql, seconds)
 
 
 def refusing(source: Source, refuse: Callable[[str], Exception | None]) -> Source:

@@ -47,7 +47,8 @@ class Profile:
     `rows` by table (an estimate where `sampled`); `looked` the rows looked at; `columns` by (table, column);
     `contained` by (table, column, other table): the share of the column's values that are found in the other
     table's key; `adds_up` by (header, column, line): the share of headers whose amount is the sum of their
-    lines. `unasked` are tables that time did not allow.
+    lines. `unasked` are tables that time did not allow, `unfinished` the number of
+    further questions (keys, sums) for which there was none.
     """
 
     rows: Mapping[str, int] = field(default_factory=dict)
@@ -57,6 +58,7 @@ class Profile:
     looked: Mapping[str, int] = field(default_factory=dict)
     sampled: frozenset[str] = frozenset()
     unasked: tuple[str, ...] = ()
+    unfinished: int = 0
 
     def column(self, table: str, column: str) -> ColumnProfile | None:
         """The figures of one column, if known."""
