@@ -9,8 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 from psycopg import pq
+from psycopg.errors import QueryCanceled
 
-from mainstem.errors import MainstemError, SourceRefused, SourceUnavailable, UsageError, Where
+from mainstem.errors import MainstemError, OutOfTime, SourceRefused, SourceUnavailable, UsageError, Where
 from mainstem.schema import Database, Table
 from mainstem.source.port import Finding, SourceOptions
 from mainstem.source.postgres import session as sessions
@@ -84,10 +85,18 @@ class PostgresSnapshot:
             except Misfit as misfit:
                 raise error_of(misfit, table) from None
 
-    def select(self, sql: str) -> list[tuple[Any, ...]]:
-        """The rows of a small SELECT."""
+    def select(self, sql: str, seconds: float = 0) -> list[tuple[Any, ...]]:
+        """See the port. The time limit goes back with the savepoint, or is taken back."""
         with self._kept(None):
-            return statement(self._session, sql)
+            if not seconds:
+                return statement(self._session, sql)
+            try:
+                self._session.execute(f"SET LOCAL statement_timeout = {max(int(seconds * 1000), 1)}".encode())
+                rows = statement(self._session, sql)
+            except QueryCanceled:
+                raise OutOfTime("the question took longer than it may") from None
+            self._session.execute(b"SET LOCAL statement_timeout = 0")
+            return rows
 
     @contextmanager
     def _kept(self, where: Where | None) -> Iterator[None]:
