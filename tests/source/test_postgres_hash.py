@@ -64,7 +64,7 @@ def test_rows_of_more_columns_than_a_function_takes(
         "drop table if exists wide; drop domain if exists score; create domain score as numeric(6,2); "
         f'create table wide ({columns}, a text collate "C", b text collate "POSIX" not null, d char(5), '
         "e score, f varchar(9), g numeric(9,3), h date not null, i bytea, j boolean, k timestamptz); "
-        f"insert into wide select {', '.join('n * %d' % at for at in range(200))}, 'a', 'b ', 'c', n, 'f', "
+        f"insert into wide select {', '.join(f'n * {at}' for at in range(200))}, 'a', 'b ', 'c', n, 'f', "
         "n / 7.0, date '1999-12-31' + n, 'i'::bytea, n % 2 = 0, now() from generate_series(1, 50) n; "
         "insert into wide (b, h, " + ", ".join(f"c{at}" for at in range(1, 200, 2)) + ") "
         f"values ('', '0001-01-01', {', '.join('-1' for _ in range(100))})",
