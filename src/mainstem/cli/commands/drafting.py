@@ -18,6 +18,7 @@ from mainstem.project.config import DraftConfig
 from mainstem.project.load import STATE, Project
 from mainstem.project.secrets import redact, secrets_of
 from mainstem.schema import Database
+from mainstem.source.guard import unguarded
 from mainstem.source.port import Source, SourceOptions
 from mainstem.text import nearest
 
@@ -182,7 +183,7 @@ def read_schema(path: Path) -> Database:
 
 def draft_url(url: str, options: SourceOptions, base: Path, looking: Looking) -> Drafted:
     """Introspect a database, look at its data, draft. UsageError for one without tables."""
-    opened = wiring.open_source(url, options, base)
+    opened = wiring.open_source(url, unguarded(options), base)
     try:
         database = opened.introspect()
         if not database.tables:

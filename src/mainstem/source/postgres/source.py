@@ -18,12 +18,12 @@ from mainstem.source.postgres import session as sessions
 from mainstem.source.postgres.copying import copied, drain
 from mainstem.source.postgres.decode import Choice, decoder_of
 from mainstem.source.postgres.diagnose import findings
-from mainstem.source.postgres.dialect import PostgresDialect, quote
+from mainstem.source.postgres.dialect import HASH_PROBE, PostgresDialect
 from mainstem.source.postgres.introspect import PARENTS, tables_of
 from mainstem.source.postgres.layout import Layout, altered, layout_of, require_unaltered
 from mainstem.source.postgres.misfit import Misfit, error_of
 from mainstem.source.postgres.session import Session, mapped, statement
-from mainstem.source.postgres.types import wire
+from mainstem.source.postgres.types import quote, wire
 from mainstem.source.postgres.url import Address, parse
 
 _PROBE_SECONDS = 10.0  # a busy server may be slow to answer
@@ -67,7 +67,7 @@ class PostgresSnapshot:
         with self._kept(place):
             self._require_readable(table, place)
             self._require_layout(table)
-            columns = ", ".join(wire(column, quote(column.name)) for column in table.columns)
+            columns = ", ".join(wire(column) for column in table.columns)
             sql = f"COPY (SELECT {columns} FROM {self._dialect.ref(table)}{wanted}) TO STDOUT (FORMAT BINARY)"
             decoder = decoder_of(table, self._choice)
             size = 0
@@ -229,6 +229,8 @@ class PostgresSource:
             sessions.close(session)
 
     def _look(self, session: Session) -> None:
+        ((probed,),) = statement(session, HASH_PROBE)
+        self.dialect.knows_hash(probed)
         self.dialect.parents.clear()
         self.dialect.parents.update((schema, name) for schema, name in statement(session, PARENTS))
 

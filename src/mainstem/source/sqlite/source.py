@@ -26,9 +26,10 @@ from mainstem.errors import (
     Where,
 )
 from mainstem.schema import Column, Database, Table
+from mainstem.source.guard import own_columns
 from mainstem.source.port import Finding, OutOfRange, SourceOptions
 from mainstem.source.sqlite import decode
-from mainstem.source.sqlite.dialect import SQLiteDialect, quote, register
+from mainstem.source.sqlite.dialect import SQLiteDialect, quote, read_sql, register
 from mainstem.source.sqlite.introspect import tables_of
 
 _OLDEST = (3, 37, 0)  # pragma_table_list
@@ -56,7 +57,7 @@ class SQLiteSnapshot:
     def read(self, table: Table, batch_bytes: int = 16 << 20, where: str = "") -> Iterator[pa.RecordBatch]:
         """All rows, or those that fulfil `where`, in batches of about `batch_bytes`."""
         schema = schema_of(table.columns)
-        names = ", ".join(f"{quote(column.name)} AS c{i}" for i, column in enumerate(table.columns))
+        names = ", ".join(f"{read_sql(column)} AS c{i}" for i, column in enumerate(table.columns))
         wanted = f" WHERE {where}" if where else ""
         count = _FIRST_ROWS
         with _mapped(table):
@@ -91,7 +92,7 @@ class SQLiteSnapshot:
             "SELECT name, type FROM pragma_table_xinfo(?)", (table.source_name,)
         ).fetchall()
         present = {name.lower(): declared for name, declared in found}
-        for column in table.columns:
+        for column in own_columns(table):
             where = Where(table=table.name, column=column.name)
             if column.name.lower() not in present:
                 raise SourceRefused("is no longer in the source", where=where, hint="run again")
