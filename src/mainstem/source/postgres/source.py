@@ -26,7 +26,7 @@ from mainstem.source.postgres.session import Session, mapped, statement
 from mainstem.source.postgres.types import quote, wire
 from mainstem.source.postgres.url import Address, parse
 
-_PROBE_SECONDS = 10.0  # a busy server may be slow to answer
+_PROBE_SHARE = 0.75  # of the timeout: a dead connection is given up within twice the timeout
 _MAX_BATCH = 1 << 30  # bytes: a batch's texts must fit 32-bit offsets, with one more piece on top
 _POSITION = """
 SELECT pg_current_snapshot()::text, pg_is_in_recovery(),
@@ -237,7 +237,7 @@ class PostgresSource:
     def _works(self, pid: int) -> bool:
         """Is the server still at work for us? Asked over a second connection when a query is silent."""
         try:
-            other = sessions.connect(self.address, max(self.options.timeout, _PROBE_SECONDS))
+            other = sessions.connect(self.address, self.options.timeout * _PROBE_SHARE)
         except MainstemError:
             return False
         try:
