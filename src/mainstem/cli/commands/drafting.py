@@ -17,6 +17,7 @@ from mainstem.errors import UsageError
 from mainstem.project.load import STATE, Project
 from mainstem.project.secrets import redact, secrets_of
 from mainstem.schema import Database
+from mainstem.source.guard import unguarded
 from mainstem.source.port import Source, SourceOptions
 from mainstem.text import nearest
 
@@ -147,7 +148,7 @@ def read_schema(path: Path) -> Database:
 
 def draft_url(url: str, options: SourceOptions, base: Path, looking: Looking) -> Drafted:
     """Introspect a database, look at its data, draft. UsageError for one without tables."""
-    opened = wiring.open_source(url, options, base)
+    opened = wiring.open_source(url, unguarded(options), base)
     try:
         database = opened.introspect()
         if not database.tables:
