@@ -9,7 +9,7 @@ from mainstem.deploy.alarms import alarms
 from mainstem.deploy.athena import athena
 from mainstem.deploy.frame import main, outputs, variables
 from mainstem.deploy.glue import glue
-from mainstem.deploy.hcl import Comment, Item, text_of
+from mainstem.deploy.hcl import Comment, Gap, Item, text_of
 from mainstem.deploy.iam import iam
 from mainstem.deploy.names import names_of
 from mainstem.deploy.network import network
@@ -37,5 +37,5 @@ def infrastructure(project: Project, target_name: str, target: AwsTarget) -> dic
         "variables.tf": variables(names, target),
         "outputs.tf": outputs(),
     }
-    texts = {f"{FOLDER}/{name}": text_of([Comment(_HEAD), *items]) for name, items in files.items()}
+    texts = {f"{FOLDER}/{name}": text_of([Comment(_HEAD), Gap(), *items]) for name, items in files.items()}
     return {**texts, f"{FOLDER}/.gitignore": "\n".join(_IGNORED) + "\n"}
