@@ -18,7 +18,6 @@ from concurrent import futures
 from pathlib import Path
 from typing import Any
 
-
 import grpc
 import msgpack
 from tf.gen import grpc_controller_pb2 as controller

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mainstem.deploy.hcl import Expr, Template, Value
-from mainstem.deploy.names import Names
 from mainstem.errors import ConfigErrors
 from mainstem.model.graph import Graph
 from mainstem.model.sql import parse_query, references
 from mainstem.plan import sound_part
+from mainstem.project.awsnames import Names
 from mainstem.project.load import Project
 from mainstem.schema import MART, RAW, TableName
 
@@ -109,6 +109,25 @@ def job_statements(names: Names, steps: Iterable[Step]) -> tuple[Statement, ...]
         ),
         Statement("ReadTables", _READ_TABLES, _tables(reads)),
         Statement("WriteTables", _WRITE_TABLES, _tables(writes)),
+        Statement("UseKey", _KEY_USE, (Expr("aws_kms_key.lake.arn"),)),
+    )
+
+
+def publisher_statements(names: Names) -> tuple[Statement, ...]:
+    """What `mainstem publish` may do, from wherever the lake was filled: both namespaces, its lock, and the
+    record of releases."""
+    both = (RAW, MART)
+    bucket = "${aws_s3_bucket.lake.arn}"
+    own = (
+        Template(f"{bucket}/{names.prefix}/publisher.lock"),
+        Template(f"{bucket}/{names.prefix}/releases/*"),
+    )
+    return (
+        Statement("ReadLake", ("s3:GetObject",), (*_objects(names, both), own[0])),
+        Statement("WriteLake", ("s3:AbortMultipartUpload", "s3:PutObject"), (*_objects(names, both), *own)),
+        Statement("TidyUp", ("s3:DeleteObject",), (*_objects(names, both), own[0])),
+        Statement("ReadTables", _READ_TABLES, _tables(both)),
+        Statement("WriteTables", ("glue:CreateTable", "glue:UpdateTable"), _tables(both)),
         Statement("UseKey", _KEY_USE, (Expr("aws_kms_key.lake.arn"),)),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mainstem.deploy.hcl import Attr, Comment, Expr, Item, Json, attrs, resource
-from mainstem.deploy.names import Names
+from mainstem.project.awsnames import Names
 
 _DAY = 86_400
 _QUERIES_A_DAY = 100  # of the workgroup's limit, together, before somebody should look

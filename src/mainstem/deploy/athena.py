@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mainstem.deploy.hcl import Attr, Comment, Expr, Item, Template, attrs, block, resource
-from mainstem.deploy.names import Names
+from mainstem.project.awsnames import Names
 
 
 def athena(names: Names) -> list[Item]:

@@ -11,9 +11,9 @@ from mainstem.deploy.frame import main, outputs, variables
 from mainstem.deploy.glue import glue
 from mainstem.deploy.hcl import Comment, Gap, Item, text_of
 from mainstem.deploy.iam import iam
-from mainstem.deploy.names import names_of
 from mainstem.deploy.network import network
 from mainstem.deploy.storage import storage
+from mainstem.project.awsnames import names_of
 from mainstem.project.load import Project
 from mainstem.project.targets import AwsTarget
 

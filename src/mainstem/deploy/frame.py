@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mainstem.deploy.hcl import Attr, Block, Comment, Expr, Item, Template, Value, attrs, block
-from mainstem.deploy.names import Names
+from mainstem.project.awsnames import Names
 from mainstem.project.targets import AwsTarget
 
 PROVIDER = "~> 6.69"
@@ -93,6 +93,7 @@ def outputs() -> list[Item]:
         _output("job", "The Glue job: aws glue start-job-run --job-name …", "aws_glue_job.run.name"),
         _output("job_role", "What the job runs as", "aws_iam_role.job.arn"),
         _output("reader_policy", "To be attached to who asks questions", "aws_iam_policy.reader.arn"),
+        _output("publisher_policy", "To be attached to who publishes", "aws_iam_policy.publisher.arn"),
         _output("workgroup", "Athena's workgroup", "aws_athena_workgroup.mainstem.name"),
         _output("alarms", "The topic of the alarms", "aws_sns_topic.alarms.arn"),
     ]

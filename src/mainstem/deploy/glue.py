@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mainstem.deploy.hcl import Attr, Comment, Expr, Item, Template, Value, attrs, block, resource
-from mainstem.deploy.names import Names
+from mainstem.project.awsnames import Names
 from mainstem.schema import MART, RAW
 
 VERSION = "5.1"  # Spark 3.5.6, Iceberg included

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mainstem.deploy.access import Statement, Step, job_statements, reader_statements
+from mainstem.deploy.access import Statement, Step, job_statements, publisher_statements, reader_statements
 from mainstem.deploy.hcl import Attr, Comment, Expr, Item, Json, Template, Value, attrs, resource
-from mainstem.deploy.names import Names
+from mainstem.project.awsnames import Names
 
 
 def iam(names: Names, steps: Sequence[Step]) -> list[Item]:
@@ -46,6 +46,16 @@ def iam(names: Names, steps: Sequence[Step]) -> list[Item]:
                 name=names.role("reader"),
                 description="Reads the mart through Athena",
                 policy=_policy(reader_statements(names)),
+            ),
+        ),
+        Comment("For mainstem publish: a lake filled and proven elsewhere, copied here."),
+        resource(
+            "aws_iam_policy",
+            "publisher",
+            *attrs(
+                name=names.role("publisher"),
+                description="Writes the lake's tables",
+                policy=_policy(publisher_statements(names)),
             ),
         ),
         resource(
@@ -113,11 +123,15 @@ def _runtime() -> tuple[Statement, ...]:
                 "ec2:DescribeRouteTables",
                 "ec2:DescribeSecurityGroups",
                 "ec2:DescribeSubnets",
-                "ec2:DescribeVpcAttribute",
                 "ec2:DescribeVpcEndpoints",
             ),
             (Template("*"),),
             {"StringEquals": {"aws:RequestedRegion": Expr("var.region")}},
+        ),
+        Statement(
+            "LookAtVpc",
+            ("ec2:DescribeVpcAttribute",),
+            (Template(f"{region}:vpc/${{var.vpc_id}}"),),
         ),
         Statement(
             "AttachToSubnet",
@@ -138,7 +152,7 @@ def _runtime() -> tuple[Statement, ...]:
             "DetachFromSubnet",
             ("ec2:DeleteNetworkInterface",),
             (Template(f"{region}:network-interface/*"),),
-            {"StringEquals": {"ec2:Subnet": Template(f"{region}:subnet/${{var.subnet_id}}")}},
+            {"ArnEquals": {"ec2:Subnet": Template(f"{region}:subnet/${{var.subnet_id}}")}},
         ),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mainstem.deploy.hcl import Attr, Block, Comment, Expr, Item, Template, attrs, resource
-from mainstem.deploy.names import Names
+from mainstem.project.awsnames import Names
 
 
 def network(names: Names) -> list[Item]:

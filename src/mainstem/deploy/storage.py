@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mainstem.deploy.hcl import Attr, Comment, Expr, Item, Json, Template, Value, attrs, block, resource
-from mainstem.deploy.names import Names
+from mainstem.project.awsnames import Names
 
 # Every action by name: the account's administrators keep the key, and no statement says kms:*.
 _KEY_ADMIN = (
