@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 import pytest
+from oracle import checksum
 
 from mainstem.contract.canonical import Hash
 from mainstem.contract.reconcile import Side, fingerprint, forms
@@ -15,7 +16,6 @@ from mainstem.hashing.jenkins import jenkins_64
 from mainstem.source.postgres import PostgresSource
 from mainstem.source.postgres.dialect import PostgresDialect
 from servers.postgres import Postgres
-from source.oracle import checksum
 
 DATABASE = "hashes"
 CHARACTERS = "aZ0 \x1e\x1f\té€𝄞"
@@ -64,7 +64,7 @@ def test_rows_of_more_columns_than_a_function_takes(
         "drop table if exists wide; drop domain if exists score; create domain score as numeric(6,2); "
         f'create table wide ({columns}, a text collate "C", b text collate "POSIX" not null, d char(5), '
         "e score, f varchar(9), g numeric(9,3), h date not null, i bytea, j boolean, k timestamptz); "
-        f"insert into wide select {', '.join('n * %d' % at for at in range(200))}, 'a', 'b ', 'c', n, 'f', "
+        f"insert into wide select {', '.join(f'n * {at}' for at in range(200))}, 'a', 'b ', 'c', n, 'f', "
         "n / 7.0, date '1999-12-31' + n, 'i'::bytea, n % 2 = 0, now() from generate_series(1, 50) n; "
         "insert into wide (b, h, " + ", ".join(f"c{at}" for at in range(1, 200, 2)) + ") "
         f"values ('', '0001-01-01', {', '.join('-1' for _ in range(100))})",
