@@ -8,8 +8,8 @@ from functools import cache
 import sqlglot
 from sqlglot import exp
 
-from mainstem.compile.sqltypes import Family, SqlType
 from mainstem.compile.operands import types_of
+from mainstem.compile.sqltypes import Family, SqlType
 
 
 class Refused(Exception):

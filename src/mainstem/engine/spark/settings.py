@@ -45,5 +45,6 @@ def jars() -> list[str]:
         if found:
             return [str(found[-1]), *(jar for jar in _JDBC if Path(jar).exists())]
     raise EngineFailed(
-        "Iceberg's runtime for Spark is not installed", hint="pip install 'mainstem[spark]' brings Spark and it"
+        "Iceberg's runtime for Spark is not installed",
+        hint="pip install 'mainstem[spark]' brings Spark and it",
     )
