@@ -15,6 +15,7 @@ from mainstem.errors import MainstemError, ProofFailed, Where
 from mainstem.ingest.cursor import Increment, Watermark, condition, same_server, watermark
 from mainstem.ingest.lakeside import lake_fingerprint, out_of_range
 from mainstem.ingest.merge import Merger
+from mainstem.ingest.parts import PartReader
 from mainstem.ingest.pipeline import Prefetched
 from mainstem.ingest.state import (
     COLUMNS,
@@ -136,7 +137,8 @@ class Loader:
             note = f" ({count(read, 'row')} read by {load.increment.cursor}{again})"
             pending = Pending(load, staged, expected, started, mark, read, note)
             return self._without_deleted(pending)
-        return Pending(load, self._staged(load, on_rows), expected, started, mark, asked=asked)
+        staged, note = self._staged(load, on_rows)
+        return Pending(load, staged, expected, started, mark, note=note, asked=asked)
 
     def reread(self, pending: Pending, on_rows: Callable[[int], None]) -> Pending:
         """Repair an incremental load that does not equal the source, where rows were deleted, or changed
@@ -145,10 +147,9 @@ class Loader:
         if not pending.repaired and (repaired := self._repaired(pending, keys_alone=False)):
             return repaired
         self._lake.discard(pending.staged)
-        staged = self._staged(pending.load, on_rows)
-        return replace(
-            pending, staged=staged, read=-1, note=" (read whole: the cursor did not show every change)"
-        )
+        staged, note = self._staged(pending.load, on_rows)
+        whole = " (read whole: the cursor did not show every change)"
+        return replace(pending, staged=staged, read=-1, note=whole + note)
 
     def _without_deleted(self, pending: Pending) -> Pending:
         """Where no full proof finds rows that the source no longer has, their keys are compared."""
@@ -183,9 +184,16 @@ class Loader:
         note = f"{pending.note[:-1]}, {read:,} in {len(parts):,} of 1,024 parts that differed)"
         return replace(pending, staged=staged, note=note, repaired=True)
 
-    def _staged(self, load: Load, on_rows: Callable[[int], None]) -> Staged:
+    def _staged(self, load: Load, on_rows: Callable[[int], None]) -> tuple[Staged, str]:
+        """All rows, and what is to be said of it: a large table is read in parts, of which those that a
+        stopped run has read are kept where the source still has them."""
+        sides = (Side(self._dialect, self._snapshot.select), self._lake_side())
+        reader = PartReader(self._snapshot, self._lake, self._engine, sides)
+        if divided := reader.stage(load.name, load.table, load.source, on_rows):
+            staged, kept = divided
+            return staged, f" ({count(kept, 'row')} kept of a load that was stopped)" if kept else ""
         with Prefetched(self._snapshot.read(load.table)) as batches:
-            return self._lake.stage(load.name, load.table.columns, batches, on_rows)
+            return self._lake.stage(load.name, load.table.columns, batches, on_rows), ""
 
     def _mark(self, load: Load) -> Watermark | None:
         """The cursor's state in this snapshot, for the next load."""

@@ -79,6 +79,15 @@ class TableConfig(_Strict):
         return self
 
 
+class DraftConfig(_Strict):
+    """How a star is drafted from a source: foreign keys that nobody declared (`orders.buyer=customers`),
+    and how far the data is looked at (rows a table, seconds in all; 0: not at all)."""
+
+    links: list[str] = Field(default_factory=list)
+    rows: int = Field(default=50_000, ge=0)
+    seconds: float = Field(default=10.0, ge=0)
+
+
 class SourceConfig(_Strict):
     """One database. `url` refers to the environment: `{{ env_var('SHOP_URL') }}`."""
 
@@ -92,6 +101,7 @@ class SourceConfig(_Strict):
     timeout: float = Field(default=60.0, gt=0, le=86_400)
     retries: int = Field(default=3, ge=0, le=20)
     tables: dict[str, TableConfig] = Field(default_factory=dict)
+    draft: DraftConfig = DraftConfig()
 
 
 class ProjectConfig(_Strict):

@@ -7,7 +7,7 @@ import selectors
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,14 @@ from pymysql.connections import Connection
 from pymysql.constants import COMMAND, SERVER_STATUS
 from pymysql.protocol import FieldDescriptorPacket
 
-from mainstem.errors import SourceRefused, SourceUnavailable, Where
+from mainstem.errors import MainstemError, SourceRefused, SourceUnavailable, Where
 from mainstem.source.mysql.address import TLS, Address
 from mainstem.source.mysql.failures import translate
 
 _NO_LIMIT = 18446744073709551615  # sql_select_limit's largest: no limit
 _DAY = 86400  # seconds
 _PROBE_SHARE = 0.75  # of the timeout: a dead connection is given up within twice the timeout
+_LONGEST = 0xFFFFFF  # bytes of a packet
 _PACKET_OVERFLOW = 1301  # ER_WARN_ALLOWED_PACKET_OVERFLOWED: a function gave NULL instead of a long text
 
 _UNREACHABLE = "check host, port (or unix_socket) in the URL, and that the server runs"
@@ -44,6 +45,23 @@ class _Connection(Connection):
 
     def _create_ssl_ctx(self, sslp: Any) -> ssl.SSLContext:
         return sslp if isinstance(sslp, ssl.SSLContext) else _unverified()
+
+
+class _Ahead:
+    """Bytes that were taken from a stream, then the stream."""
+
+    def __init__(self, pending: bytes, stream: Any) -> None:
+        self._pending = pending
+        self._stream = stream
+
+    def read(self, size: int) -> bytes:
+        """Exactly so many bytes. SourceUnavailable if the stream ends before."""
+        taken, self._pending = self._pending[:size], self._pending[size:]
+        if len(taken) < size:
+            taken += self._stream.read(size - len(taken))
+        if len(taken) < size:
+            raise SourceUnavailable("the connection to the server was lost")
+        return bytes(taken)
 
 
 def _connection(**arguments: Any) -> Any:
@@ -168,6 +186,35 @@ class Session:
         if not count:
             raise SourceUnavailable("the connection to the server was lost")
         return int(count)
+
+    def drain(self, pending: bytes = b"") -> None:
+        """Have the server end a result that is under way, and throw away what it has sent: the transaction
+        stays. `pending`: bytes taken from the connection and not used, from the beginning of a packet. Never
+        raises; the connection is dropped if it fails."""
+        try:
+            other = Session(self.address, self.timeout, patient=False)
+            try:
+                other.rows(f"KILL QUERY {self.connection.thread_id():d}")
+            finally:
+                other.close()
+            self._skip(pending)
+            # The order may have come when all was sent: then it is the next statement that it ends.
+            with suppress(pymysql.MySQLError):
+                self._query("SELECT 1")
+            self._query("SELECT 1")
+        except (MainstemError, pymysql.MySQLError, OSError, RuntimeError, AssertionError):
+            self.abandon()
+
+    def _skip(self, pending: bytes) -> None:
+        """Read up to the packet that ends a result set: an EOF packet, or an error."""
+        reader = _Ahead(pending, self.connection._rfile)
+        continued = False  # a packet of 16 MB - 1 goes on in the next one, whatever that begins with
+        while True:
+            length = int.from_bytes(reader.read(4)[:3], "little")
+            first = reader.read(length)[:1]
+            if not continued and (first == b"\xff" or (first == b"\xfe" and length < 9)):
+                return
+            continued = length == _LONGEST
 
     @property
     def sequence(self) -> int:
