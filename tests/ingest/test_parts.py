@@ -153,25 +153,13 @@ def test_retries_of_one_run_take_it_up(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = _project(tmp_path, "retries: 1")
-    with Proxy(server.host, server.port, "cut", after=HALF) as proxy:
+    with Proxy(server.host, server.port, "cut", after=HALF, times=1) as proxy:
         monkeypatch.setenv("SHOP_URL", _url(server, proxy.port))
-        _let_pass_once(proxy, monkeypatch)
         ran = run(root)
     assert ran.status == "published", ran.messages
     assert ran.outcome.receipt.retries == {"shop": 1}
     assert _kept(ran) > 0
     assert _same(root, server)
-
-
-def _let_pass_once(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After it has cut once, the proxy lets everything pass."""
-    cut = proxy._break
-
-    def once(*sides: object) -> None:
-        proxy._mode = "pass"
-        cut(*sides)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(proxy, "_break", once)
 
 
 def _run_killed(root: Path, point: str, url: str) -> None:

@@ -362,8 +362,8 @@ MUTANTS = (
     _m(
         "a run with errors publishes",
         "run/execute.py",
-        "    if board.errors:\n        return current, False\n",
-        "",
+        "    if board.errors or hold:",
+        "    if hold:",
         _RUN,
     ),
     _m(
@@ -412,8 +412,9 @@ MUTANTS = (
     _m(
         "a lost connection is the end of the rows",
         "source/mysql/session.py",
-        '            raise SourceUnavailable("the connection to the server was lost")\n',
-        "            return 0\n",
+        '        if not count:\n            raise SourceUnavailable("the connection to the server was lost")\n'
+        "        return int(count)",
+        "        return int(count)",
         "tests/source/test_mysql_faults.py -k 'network_breaks and close'",
     ),
     # Who may know
