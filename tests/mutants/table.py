@@ -150,7 +150,7 @@ MUTANTS = (
         "lake/parquet.py",
         '"write_page_checksum": True',
         '"write_page_checksum": False',
-        f"{_DISK} -k bit_flips_in_the_data",
+        f"{_DISK} -k pages_carry_checksums",
     ),
     _m(
         "statistics of floating point, by which NaN is skipped",
@@ -412,7 +412,8 @@ MUTANTS = (
     _m(
         "a lost connection is the end of the rows",
         "source/mysql/session.py",
-        '        if not count:\n            raise SourceUnavailable("the connection to the server was lost")\n'
+        "        if not count:\n"
+        '            raise SourceUnavailable("the connection to the server was lost")\n'
         "        return int(count)",
         "        return int(count)",
         "tests/source/test_mysql_faults.py -k 'network_breaks and close'",
