@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import signal
@@ -352,5 +351,3 @@ def test_f31_clocks(bank: World) -> None:
         assert bank.shows() == bank.ledger.now, number
     bank.ledger.commit()
     bank.converges()
-    receipts = [json.loads(path.read_text()) for path in sorted((bank.state / "runs").glob("*.json"))]
-    assert all(receipt["status"] == "published" for receipt in receipts if not receipt["errors"])
