@@ -14,6 +14,7 @@ from dataclasses import asdict
 from mainstem.contract.reconcile import Fingerprint
 from mainstem.errors import MainstemError, ProofFailed, SourceRefused, SourceUnavailable, Where
 from mainstem.events import Emit, SourceRetried, StepFinished, StepProgress, StepStarted
+from mainstem.ingest.apart import standing
 from mainstem.ingest.cursor import increment_of
 from mainstem.ingest.load import Load, Loaded, Loader, Pending
 from mainstem.ingest.state import POSITION
@@ -127,7 +128,7 @@ def _keep(step: IngestStep, parts: Parts, board: Board, emit: Emit) -> None:
     assert version is not None  # a table that was never read cannot have changed
     text = f"frozen, not read: {'; '.join(step.reasons)}"
     entry = TableEntry(name, "unchanged", step.source, text=text, rows=version.rows, bytes=version.bytes)
-    board.done(step.name, version, entry)
+    board.done(step.name, version, entry, standing(parts.lake, version))
     emit(StepFinished(name, "ingest", "unchanged", version.rows, version.bytes, detail=text))
 
 
@@ -185,6 +186,7 @@ def _load(step: IngestStep, parts: Parts, options: RunOptions, *, again: bool) -
         rows_before=pinned.rows if pinned else 0,
         allow_empty=config.allow_empty,
         increment=increment_of(config, step.table),
+        terms=step.terms,
     )
 
 
@@ -269,7 +271,7 @@ class _Reporter:
             position=json.loads(version.summary.get(POSITION, "{}")),
             **asdict(loaded.tally),
         )
-        self._board.done(step.name, version, entry)
+        self._board.done(step.name, version, entry, loaded.beside)
         self._emit(
             StepFinished(
                 str(step.name),
