@@ -13,6 +13,8 @@ from mainstem.ingest.cursor import increment_of, proposal
 from mainstem.ingest.drift import Drift, Verdict, judge
 from mainstem.ingest.state import CURSOR, FINGERPRINT, TERMS
 from mainstem.ingest.terms import NO_TERMS, Terms, beside, terms_of
+from mainstem.ingest.window import NO_WINDOW, Window
+from mainstem.ingest.window import check as check_window
 from mainstem.lake import TableVersion
 from mainstem.model.graph import Graph, Node, select, sound_graph
 from mainstem.model.sql import Reference, parse_query, references
@@ -22,8 +24,7 @@ from mainstem.project.modelfile import ModelFile
 from mainstem.schema import MART, RAW, Database, Table, TableName
 from mainstem.transform.state import DIGEST, MODEL
 
-Action = Literal["new", "changed", "check", "rebuild", "depends", "unchanged", "frozen", "stop"]
-
+Action = Literal["new", "changed", "check", "rebuild", "depends", "unchanged", "frozen", "stop", "taken"]
 
 WORTH_PROPOSING = 100_000  # rows: below, reading all is as quick
 ACCEPT = "mainstem run --full-refresh --select TABLE+ takes it over; see also on_change in docs/project.md"
@@ -33,7 +34,9 @@ ACCEPT = "mainstem run --full-refresh --select TABLE+ takes it over; see also on
 class IngestStep:
     """A source table. `action`: new (never read), changed (its columns did), check (read if its
     fingerprint differs; with proof off or count: read), rebuild (--full-refresh), frozen (its columns
-    changed, on_change: freeze), stop (they changed in a way that somebody has to accept)."""
+    changed, on_change: freeze), stop (they changed in a way that somebody has to accept), taken (the run
+    `taken`, which published nothing, has loaded it: run/resume.py). `window`: rows that an
+    incremental read takes again."""
 
     name: TableName
     source: str
@@ -41,6 +44,8 @@ class IngestStep:
     action: Action
     reasons: tuple[str, ...]
     terms: Terms = NO_TERMS
+    taken: str = ""
+    window: Window = NO_WINDOW
 
     @property
     def beside(self) -> list[TableName]:
@@ -59,13 +64,14 @@ class IngestStep:
 @dataclass(frozen=True, slots=True)
 class ModelStep:
     """A model. `action`: new, changed (its text did), rebuild, depends (run if an input turns out to
-    have changed), unchanged (no input is loaded in this run)."""
+    have changed), unchanged (no input is loaded in this run), taken (the run `taken` has built it)."""
 
     name: TableName
     model: ModelFile
     inputs: tuple[TableName, ...]
     action: Action
     reasons: tuple[str, ...]
+    taken: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,7 @@ class Choices:
     select: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     full_refresh: bool = False
+    window: Window = NO_WINDOW
 
 
 def model_digest(model: ModelFile, inputs: Mapping[TableName, TableVersion], salt: str) -> str:
@@ -175,6 +182,8 @@ def make_plan(
     graph = project_graph(project, origin, histories)
     modified = _modified(project, graph, heads)
     chosen = select(graph, choices.select, choices.exclude, modified)
+    if choices.window:
+        _check_window(project, origin, chosen, choices)
     ingest = tuple(
         _ingest_step(project, source, _drift(project, source, table, heads, choices), heads, choices)
         for name, (source, table) in origin.items()
@@ -192,6 +201,23 @@ def make_plan(
     kept = [beside(_terms(project, source, table), table.name) for source, table in origin.values()]
     removed = set(released) - set(graph.nodes) - {name for names in kept for name in names}
     return Plan(ingest, tuple(models), tuple(sorted(removed)), graph)
+
+
+def _check_window(
+    project: Project, origin: Mapping[str, tuple[str, Table]], chosen: Collection[TableName], choices: Choices
+) -> None:
+    """A back-fill needs a table with a cursor, and bounds of its kind."""
+    if choices.full_refresh:
+        raise UsageError("--full-refresh reads every row: leave --since and --until out")
+    found = False
+    for name, (source, table) in origin.items():
+        increment = increment_of(project.table(source, name), table)
+        if increment and TableName(RAW, name) in chosen:
+            check_window(choices.window, increment, table)
+            found = True
+    if not found:
+        hint = "name one in mainstem.yml (docs/incremental.md); --full-refresh reads whole tables again"
+        raise UsageError("--since and --until: no selected table has a cursor", hint=hint)
 
 
 def _origins(databases: Mapping[str, Database]) -> dict[str, tuple[str, Table]]:
@@ -292,7 +318,13 @@ def _ingest_step(
         return step("rebuild", "full refresh")
     if head.summary.get(TERMS, "") != terms.digest:
         return step("changed", *drift.reasons, "its contract, deleted or history changed: read whole")
-    how = _how(project.table(source, drift.table.name), drift.table, head)
+    config = project.table(source, drift.table.name)
+    how = _how(config, drift.table, head)
+    if choices.window and increment_of(config, drift.table):
+        reasons = (*drift.reasons, *how, f"rows {choices.window} again, unless its fingerprint is the same")
+        return replace(step("check", *reasons), window=choices.window)
+    if choices.window:
+        how = (*how, "no cursor: not narrowed")
     if head.summary.get(FINGERPRINT):
         return step("check", *drift.reasons, "read if its fingerprint differs", *how)
     return step("check", *drift.reasons, "read: the last load has no fingerprint", *how)

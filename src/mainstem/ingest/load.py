@@ -32,6 +32,8 @@ from mainstem.ingest.state import (
 )
 from mainstem.ingest.tally import NOTHING, Tally
 from mainstem.ingest.terms import NO_TERMS, Terms, live_rows
+from mainstem.ingest.window import NO_WINDOW, Window
+from mainstem.ingest.window import condition as window_condition
 from mainstem.ingest.witness import Witness
 from mainstem.lake import Lake, Staged, TableVersion
 from mainstem.project.config import ProofLevel
@@ -44,7 +46,8 @@ _MOST_PARTS = 256  # of 1,024: beyond, reading everything is as quick
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What to load, and how. `rows_before` is the number of rows that readers see now."""
+    """What to load, and how. `rows_before` is the number of rows that readers see now; `window` are rows
+    that an incremental load reads again."""
 
     table: Table
     source: str
@@ -55,6 +58,7 @@ class Load:
     allow_empty: bool = False
     increment: Increment | None = None
     terms: Terms = NO_TERMS
+    window: Window = NO_WINDOW
 
     @property
     def name(self) -> TableName:
@@ -138,7 +142,8 @@ class Loader:
         if merged is not None:
             staged, read = merged
             assert load.increment is not None
-            note = f" ({count(read, 'row')} read by {load.increment.cursor})"
+            again = f" and {load.window}" if load.window else ""
+            note = f" ({count(read, 'row')} read by {load.increment.cursor}{again})"
             pending = Pending(load, staged, expected, started, mark, read, note, marked=marked, moment=moment)
             return self._without_deleted(pending)
         staged = self._staged(load, on_rows)
@@ -235,6 +240,9 @@ class Loader:
         self._require_advance(load, last)
         positions = (json.loads(load.head.summary[POSITION]), self._snapshot.position)
         where = condition(load.increment, load.table, last, self._dialect, positions)
+        if load.window:
+            again = window_condition(load.window, load.increment, load.table, self._dialect)
+            where = f"({where}) OR ({again})"
         quarantine = standing(self._lake, load.head).get(TableName(QUARANTINE, load.table.name))
         merger = Merger(self._lake, self._engine, load.head, load.table, quarantine, load.terms.deleted)
         return merger.merge(load.increment.key, self._snapshot.read(load.table, where=where), on_rows)

@@ -66,8 +66,9 @@ class Snapshot(Protocol):
         for a value that does not fit, SourceUnavailable when the server goes away: rows handed over before
         count for nothing."""
 
-    def select(self, sql: str) -> list[tuple[Any, ...]]:
-        """The rows of a small SELECT in the source's dialect (proof queries), as Python values."""
+    def select(self, sql: str, seconds: float = 0) -> list[tuple[Any, ...]]:
+        """The rows of a small SELECT in the source's dialect (proof queries), as Python values. After
+        `seconds` (0: no limit) the server ends the statement: OutOfTime, and the snapshot goes on."""
 
 
 class Source(Protocol):

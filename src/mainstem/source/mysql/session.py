@@ -130,6 +130,14 @@ class Session:
             other.close()
         return states == [("Query",)]
 
+    def end_statements_after(self, seconds: float) -> None:
+        """The server ends SELECTs that take longer (0: none)."""
+        if self.is_mariadb:
+            self.rows(f"SET SESSION max_statement_time={seconds:.6f}")
+        else:
+            limit = max(int(seconds * 1000), 1) if seconds else 0
+            self.rows(f"SET SESSION max_execution_time={limit:d}")
+
     def start_query(self, sql: str) -> list[Field]:
         """Send a SELECT and read its header: what follows on the wire is the first row's packet."""
         connection = self.connection

@@ -9,15 +9,16 @@ from typing import Any
 
 import pyarrow as pa
 from psycopg import pq
+from psycopg.errors import QueryCanceled
 
-from mainstem.errors import MainstemError, SourceRefused, SourceUnavailable, UsageError, Where
+from mainstem.errors import MainstemError, OutOfTime, SourceRefused, SourceUnavailable, UsageError, Where
 from mainstem.schema import Database, Table
 from mainstem.source.port import Finding, SourceOptions
 from mainstem.source.postgres import session as sessions
 from mainstem.source.postgres.copying import copied, drain
 from mainstem.source.postgres.decode import Choice, decoder_of
 from mainstem.source.postgres.diagnose import findings
-from mainstem.source.postgres.dialect import PostgresDialect
+from mainstem.source.postgres.dialect import HASH_PROBE, PostgresDialect
 from mainstem.source.postgres.introspect import PARENTS, tables_of
 from mainstem.source.postgres.layout import Layout, altered, layout_of, require_unaltered
 from mainstem.source.postgres.misfit import Misfit, error_of
@@ -84,10 +85,18 @@ class PostgresSnapshot:
             except Misfit as misfit:
                 raise error_of(misfit, table) from None
 
-    def select(self, sql: str) -> list[tuple[Any, ...]]:
-        """The rows of a small SELECT."""
+    def select(self, sql: str, seconds: float = 0) -> list[tuple[Any, ...]]:
+        """See the port. The time limit goes back with the savepoint, or is taken back."""
         with self._kept(None):
-            return statement(self._session, sql)
+            if not seconds:
+                return statement(self._session, sql)
+            try:
+                self._session.execute(f"SET LOCAL statement_timeout = {max(int(seconds * 1000), 1)}".encode())
+                rows = statement(self._session, sql)
+            except QueryCanceled:
+                raise OutOfTime("the question took longer than it may") from None
+            self._session.execute(b"SET LOCAL statement_timeout = 0")
+            return rows
 
     @contextmanager
     def _kept(self, where: Where | None) -> Iterator[None]:
@@ -220,6 +229,8 @@ class PostgresSource:
             sessions.close(session)
 
     def _look(self, session: Session) -> None:
+        ((probed,),) = statement(session, HASH_PROBE)
+        self.dialect.knows_hash(probed)
         self.dialect.parents.clear()
         self.dialect.parents.update((schema, name) for schema, name in statement(session, PARENTS))
 

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from urllib.parse import quote as percent_encoded
 from urllib.parse import unquote, urlsplit
@@ -17,6 +18,7 @@ import pyarrow as pa
 from mainstem.arrow import schema_of
 from mainstem.errors import (
     MainstemError,
+    OutOfTime,
     SourceRefused,
     SourceUnavailable,
     UsageError,
@@ -32,6 +34,7 @@ from mainstem.source.sqlite.introspect import tables_of
 
 _OLDEST = (3, 37, 0)  # pragma_table_list
 _FIRST_ROWS = 4096
+_STEPS = 20_000  # of the virtual machine: about a millisecond
 _MOST_ROWS = 1 << 17
 _CHECKED_BYTES = 256 << 20
 _WAL_INDEX_HEADER = 48  # bytes; https://www.sqlite.org/walformat.html, section 2.1
@@ -69,10 +72,15 @@ class SQLiteSnapshot:
                 count = min(max(int(batch_bytes * len(found) / max(batch.nbytes, 1)), 1), _MOST_ROWS)
                 yield batch
 
-    def select(self, sql: str) -> list[tuple[Any, ...]]:
-        """The rows of a small SELECT."""
-        with _mapped():
-            return self._connection.execute(sql).fetchall()
+    def select(self, sql: str, seconds: float = 0) -> list[tuple[Any, ...]]:
+        """See the port. SQLite asks every few thousand of its steps whether to go on."""
+        end = monotonic() + seconds
+        self._connection.set_progress_handler((lambda: monotonic() >= end) if seconds else None, _STEPS)
+        try:
+            with _mapped():
+                return self._connection.execute(sql).fetchall()
+        finally:
+            self._connection.set_progress_handler(None, 0)
 
     def _as_text(self, table: Table, column: Column) -> bool:
         return self._out_of_range.get((table.name, column.name)) is OutOfRange.TEXT
@@ -251,6 +259,8 @@ def _error_of(error: sqlite3.Error, table: Table | None) -> MainstemError:
         )
     where = Where(table=table.name if table else "")
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_INTERRUPT:
+        return OutOfTime("the question took longer than it may", where=where)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return SourceUnavailable("another program holds the SQLite file locked", where=where)
     if code == sqlite3.SQLITE_NOTADB:
