@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -254,6 +256,23 @@ def test_the_commands_tell_of_it(tmp_path: Path) -> None:
         "contract of 5 rules (on_break: quarantine)"
         in json.loads(mainstem("plan", "--output", "json", cwd=root).stdout)["ingest"][0]["why"]
     )
+
+
+def test_the_pages_example(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "contracts.md").read_text()
+    config, command = re.findall(r"```(?:yaml)?\n(.*?)```", page, re.DOTALL)
+    source = """
+    CREATE TABLE orders (id INTEGER PRIMARY KEY, number INTEGER, status TEXT, email TEXT, amount REAL,
+      ordered_at DATETIME, paid_at DATETIME, deleted_at DATETIME);
+    INSERT INTO orders VALUES (1, 7, 'new', 'a@x', 1, NULL, NULL, NULL), (2, 8, 'new', NULL, -1, NULL, NULL, NULL),
+      (3, 7, 'new', NULL, 1, NULL, NULL, '2024-01-01'), (4, 9, 'paid', 'x', 1, '2024-01-02', '2024-01-01', NULL);
+    """
+    root = make_project(tmp_path / "shop", {}, source=source, config=config)
+    assert run(root).status == "published"
+    assert ids(root) == [1]
+    assert quarantine(root) == [(2, "amount: range"), (4, "email: matches; expression paid_at >= ordered_at")]
+    done = mainstem(*shlex.split(command)[1:], "--output", "json", cwd=root)
+    assert len(json.loads(done.stdout)) == 2
 
 
 MODEL = """/* mainstem
