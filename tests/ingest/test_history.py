@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import closing
@@ -371,8 +370,23 @@ def test_plan_and_selection(tmp_path: Path) -> None:
     execute_sql(root / "shop.db", "INSERT INTO orders VALUES (9, 1, '2024-05-01 00:00:00', 1)")
     assert run(root, select=["raw.orders+"]).status == "published"
     assert history(root) == FIRST
-    value = json.loads(mainstem("releases", "--output", "json", cwd=root).stdout)
-    assert "history.customers" in value[0]["tables"]
+    release = wiring.open_lake(load_project(root)).current_release()
+    assert release
+    assert TableName(HISTORY, "customers") in release.tables
+    (root / "models" / "dim_customers.sql").write_text(DIMENSION.replace("'Unknown'", "'?'"))
+    assert run(root, select=["dim_customers"]).status == "published"
+    assert ask(root, "select city from dim_customers where customer_key = 'missing'") == [("?",)]
+
+
+def test_models_wait_for_a_load_that_fails(tmp_path: Path) -> None:
+    rule = ", contract: {columns: {city: {accepted_values: [Graz, Linz]}}}}"
+    root = shop(tmp_path, CONFIG.replace("}", rule), MODELS)
+    assert run(root).status == "published"
+    execute_sql(root / "shop.db", MOVED)
+    ran = run(root)
+    assert ran.table("mart.dim_customers")["status"] == "skipped"
+    assert "raw.customers.city: rows break the table's contract" in ran.messages
+    assert history(root) == FIRST
 
 
 @pytest.mark.parametrize(

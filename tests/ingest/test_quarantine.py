@@ -18,6 +18,8 @@ from mainstem.ingest.terms import quarantine_columns
 from mainstem.lake import Lake, Staged, TableVersion
 from mainstem.project.load import load_project
 from mainstem.schema import TableName
+from mainstem.serve import bundle
+from mainstem.serve.documents import catalog_document
 from mainstem.wiring import connect_tables, open_lake
 from support import ask, execute_sql, mainstem, make_project, plan_of, run
 
@@ -276,6 +278,12 @@ def test_the_commands_tell_of_it(tmp_path: Path) -> None:
     assert "3 of them in quarantine" in " ".join(
         mainstem("runs", "latest", cwd=root, env={"COLUMNS": "300"}).stdout.split()
     )
+    lake = open_lake(load_project(root))
+    release = lake.current_release()
+    spec = bundle.stored_spec(lake.root, release.run) if release else None
+    assert spec
+    page = {table["table"]: (table["kind"], table["rows"]) for table in catalog_document(spec)}
+    assert page["quarantine.orders"] == ("quarantine", 3)
     answer = mainstem("query", "select count(*) as n from quarantine.orders", "--output", "json", cwd=root)
     assert json.loads(answer.stdout) == [{"n": 3}]
     assert (
