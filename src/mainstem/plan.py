@@ -43,9 +43,9 @@ class IngestStep:
     table: Table
     action: Action
     reasons: tuple[str, ...]
-    terms: Terms = NO_TERMS
     taken: str = ""
     window: Window = NO_WINDOW
+    terms: Terms = NO_TERMS
 
     @property
     def beside(self) -> list[TableName]:
@@ -308,7 +308,7 @@ def _ingest_step(
     terms = _terms(project, source, drift.table)
 
     def step(action: Action, *reasons: str) -> IngestStep:
-        return IngestStep(name, source, drift.table, action, (*reasons, *terms.words), terms)
+        return IngestStep(name, source, drift.table, action, (*reasons, *terms.words), terms=terms)
 
     if head is None:
         return step("new", "never read")

@@ -17,6 +17,7 @@ from mainstem.ingest.apart import Apart, Divider, in_step, standing
 from mainstem.ingest.cursor import Increment, Watermark, as_moment, condition, same_server, watermark
 from mainstem.ingest.lakeside import lake_fingerprint, out_of_range
 from mainstem.ingest.merge import Merger
+from mainstem.ingest.parts import PartReader
 from mainstem.ingest.pipeline import Prefetched
 from mainstem.ingest.state import (
     COLUMNS,
@@ -57,8 +58,8 @@ class Load:
     rows_before: int = 0
     allow_empty: bool = False
     increment: Increment | None = None
-    terms: Terms = NO_TERMS
     window: Window = NO_WINDOW
+    terms: Terms = NO_TERMS
 
     @property
     def name(self) -> TableName:
@@ -146,8 +147,10 @@ class Loader:
             note = f" ({count(read, 'row')} read by {load.increment.cursor}{again})"
             pending = Pending(load, staged, expected, started, mark, read, note, marked=marked, moment=moment)
             return self._without_deleted(pending)
-        staged = self._staged(load, on_rows)
-        return Pending(load, staged, expected, started, mark, asked=asked, marked=marked, moment=moment)
+        staged, note = self._staged(load, on_rows)
+        return Pending(
+            load, staged, expected, started, mark, note=note, asked=asked, marked=marked, moment=moment
+        )
 
     def reread(self, pending: Pending, on_rows: Callable[[int], None]) -> Pending:
         """Repair an incremental load that does not equal the source, where rows were deleted, or changed
@@ -156,10 +159,9 @@ class Loader:
         if not pending.repaired and (repaired := self._repaired(pending, keys_alone=False)):
             return repaired
         self._lake.discard(pending.staged)
-        staged = self._staged(pending.load, on_rows)
-        return replace(
-            pending, staged=staged, read=-1, note=" (read whole: the cursor did not show every change)"
-        )
+        staged, note = self._staged(pending.load, on_rows)
+        whole = " (read whole: the cursor did not show every change)"
+        return replace(pending, staged=staged, read=-1, note=whole + note)
 
     def _without_deleted(self, pending: Pending) -> Pending:
         """Where no full proof finds rows that the source no longer has, their keys are compared."""
@@ -195,9 +197,19 @@ class Loader:
         note = f"{pending.note[:-1]}, {read:,} in {len(parts):,} of 1,024 parts that differed)"
         return replace(pending, staged=staged, note=note, repaired=True)
 
-    def _staged(self, load: Load, on_rows: Callable[[int], None]) -> Staged:
-        with Prefetched(self._snapshot.read(load.table, where=self._live(load))) as batches:
-            return self._lake.stage(load.name, load.table.columns, batches, on_rows)
+    def _staged(self, load: Load, on_rows: Callable[[int], None]) -> tuple[Staged, str]:
+        """All rows, and what is to be said of it: a large table is read in parts, of which those that a
+        stopped run has read are kept where the source still has them."""
+        if live := self._live(load):  # parts are compared with all rows of the source
+            with Prefetched(self._snapshot.read(load.table, where=live)) as batches:
+                return self._lake.stage(load.name, load.table.columns, batches, on_rows), ""
+        sides = (Side(self._dialect, self._snapshot.select), self._lake_side())
+        reader = PartReader(self._snapshot, self._lake, self._engine, sides)
+        if divided := reader.stage(load.name, load.table, load.source, on_rows):
+            staged, kept = divided
+            return staged, f" ({count(kept, 'row')} kept of a load that was stopped)" if kept else ""
+        with Prefetched(self._snapshot.read(load.table)) as batches:
+            return self._lake.stage(load.name, load.table.columns, batches, on_rows), ""
 
     def _source_side(self, load: Load) -> Side:
         """The source's rows that are loaded."""

@@ -22,6 +22,10 @@ class ProofLevel(StrEnum):
     COUNT = "count"
     OFF = "off"
 
+    @classmethod
+    def _missing_(cls, value: object) -> ProofLevel | None:
+        return cls.OFF if value is False else None  # YAML reads a bare `off` as false
+
 
 class OnChange(StrEnum):
     """What a run does with a table whose columns changed in the source since its last load."""
@@ -90,6 +94,15 @@ class TableConfig(_Strict):
         return self
 
 
+class DraftConfig(_Strict):
+    """How a star is drafted from a source: foreign keys that nobody declared (`orders.buyer=customers`),
+    and how far the data is looked at (rows a table, seconds in all; 0: not at all)."""
+
+    links: list[str] = Field(default_factory=list)
+    rows: int = Field(default=50_000, ge=0)
+    seconds: float = Field(default=10.0, ge=0)
+
+
 class SourceConfig(_Strict):
     """One database. `url` refers to the environment: `{{ env_var('SHOP_URL') }}`."""
 
@@ -103,6 +116,7 @@ class SourceConfig(_Strict):
     timeout: float = Field(default=60.0, gt=0, le=86_400)
     retries: int = Field(default=3, ge=0, le=20)
     tables: dict[str, TableConfig] = Field(default_factory=dict)
+    draft: DraftConfig = DraftConfig()
 
 
 class ProjectConfig(_Strict):

@@ -194,8 +194,8 @@ def _load(step: IngestStep, parts: Parts, options: RunOptions, *, again: bool) -
         rows_before=pinned.rows if pinned else 0,
         allow_empty=config.allow_empty,
         increment=increment_of(config, step.table),
-        terms=step.terms,
         window=step.window,
+        terms=step.terms,
     )
 
 

@@ -35,11 +35,11 @@ class TableEntry:
     seconds: float = 0.0
     position: Mapping[str, str] = field(default_factory=dict)
     out_of_range: Mapping[str, int] = field(default_factory=dict)
+    taken: str = ""
     quarantined: int = 0
     broken: Mapping[str, int] = field(default_factory=dict)
     deleted: int = 0
     versions: int = 0
-    taken: str = ""
 
     @property
     def apart(self) -> str:
