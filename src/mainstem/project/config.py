@@ -84,6 +84,7 @@ class SourceConfig(_Strict):
     on_change: OnChange = OnChange.EVOLVE
     timeout: float = Field(default=60.0, gt=0, le=86_400)
     retries: int = Field(default=3, ge=0, le=20)
+    max_snapshot: float = Field(default=14_400.0, gt=0)
     tables: dict[str, TableConfig] = Field(default_factory=dict)
 
 

@@ -53,7 +53,8 @@ class ModelEntry:
 
 @dataclass(slots=True)
 class Receipt:
-    """One run. `status` is published, unchanged or failed; times are UTC, ISO 8601."""
+    """One run. `status` is published, unchanged or failed; times are UTC, ISO 8601. `snapshots`: seconds
+    that each source had to keep a view of itself for us."""
 
     run: str
     started: datetime
@@ -69,6 +70,7 @@ class Receipt:
     removed: list[str] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
     retries: dict[str, int] = field(default_factory=dict)
+    snapshots: dict[str, float] = field(default_factory=dict)
 
     def value(self) -> dict[str, Any]:
         """The receipt as plain values for JSON."""
@@ -85,6 +87,7 @@ class Receipt:
             "release": self.release,
             "sources": self.sources,
             "retries": self.retries,
+            "snapshots": self.snapshots,
             "tables": [_plain(entry) for entry in self.tables],
             "models": [_plain(entry) for entry in self.models],
             "removed": self.removed,
