@@ -13,7 +13,7 @@ from mainstem.contract.reconcile import Fingerprint, Side
 from mainstem.engine.port import Engine
 from mainstem.errors import MainstemError, ProofFailed, Where
 from mainstem.ingest.cursor import Increment, Watermark, condition, same_server, watermark
-from mainstem.ingest.lakeside import lake_fingerprint
+from mainstem.ingest.lakeside import lake_fingerprint, out_of_range
 from mainstem.ingest.merge import Merger
 from mainstem.ingest.parts import PartReader
 from mainstem.ingest.pipeline import Prefetched
@@ -23,10 +23,14 @@ from mainstem.ingest.state import (
     FINGERPRINT,
     POSITION,
     SOURCE,
+    TALLY,
     encode_columns,
     fingerprint_text,
     summary,
 )
+from mainstem.ingest.tally import NOTHING, Tally
+from mainstem.ingest.window import NO_WINDOW, Window
+from mainstem.ingest.window import condition as window_condition
 from mainstem.ingest.witness import Witness
 from mainstem.lake import Lake, Staged, TableVersion
 from mainstem.project.config import ProofLevel
@@ -39,7 +43,8 @@ _MOST_PARTS = 256  # of 1,024: beyond, reading everything is as quick
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What to load, and how. `rows_before` is the number of rows that readers see now."""
+    """What to load, and how. `rows_before` is the number of rows that readers see now; `window` are rows
+    that an incremental load reads again."""
 
     table: Table
     source: str
@@ -49,6 +54,7 @@ class Load:
     rows_before: int = 0
     allow_empty: bool = False
     increment: Increment | None = None
+    window: Window = NO_WINDOW
 
     @property
     def name(self) -> TableName:
@@ -57,7 +63,8 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A load that holds. `changed` is false if the lake already had exactly these rows."""
+    """A load that holds. `changed` is false if the lake already had exactly these rows. `tally`: what did
+    not arrive as an ordinary row or value."""
 
     version: TableVersion
     changed: bool
@@ -65,6 +72,7 @@ class Loaded:
     text: str
     checksum: str
     seconds: float
+    tally: Tally = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +122,10 @@ class Loader:
         self._refuse_empty(load, expected.rows if expected else -1)
         if expected is not None and self._unchanged(load, expected):
             assert load.head is not None
-            text = f"{count(expected.rows, 'row')}, every cell equal the source (unchanged)"
-            return Loaded(
-                load.head, False, load.level, text, str(expected.checksum), time.monotonic() - started
-            )
+            tally = Tally.decode(load.head.summary.get(TALLY, ""))
+            text = f"{count(expected.rows, 'row')}, every cell equal the source (unchanged){tally}"
+            seconds = time.monotonic() - started
+            return Loaded(load.head, False, load.level, text, str(expected.checksum), seconds, tally)
         mark = self._mark(load)
         if load.level is ProofLevel.COUNT:
             expected = Fingerprint(reconcile.row_count(side, load.table), (), 0)
@@ -125,7 +133,8 @@ class Loader:
         if merged is not None:
             staged, read = merged
             assert load.increment is not None
-            note = f" ({count(read, 'row')} read by {load.increment.cursor})"
+            again = f" and {load.window}" if load.window else ""
+            note = f" ({count(read, 'row')} read by {load.increment.cursor}{again})"
             pending = Pending(load, staged, expected, started, mark, read, note)
             return self._without_deleted(pending)
         staged, note = self._staged(load, on_rows)
@@ -206,6 +215,9 @@ class Loader:
         self._require_advance(load, last)
         positions = (json.loads(load.head.summary[POSITION]), self._snapshot.position)
         where = condition(load.increment, load.table, last, self._dialect, positions)
+        if load.window:
+            again = window_condition(load.window, load.increment, load.table, self._dialect)
+            where = f"({where}) OR ({again})"
         merger = Merger(self._lake, self._engine, load.head, load.table)
         return merger.merge(load.increment.key, self._snapshot.read(load.table, where=where), on_rows)
 
@@ -260,11 +272,22 @@ class Loader:
         keys = summary(load.source, load.table, self._snapshot.position, load.level.value, remembered)
         if pending.mark is not None:
             keys[CURSOR] = pending.mark.encode()
+        tally = self._tally(pending)
+        keys[TALLY] = tally.encode()
         version = self._lake.commit(pending.staged, run=self._run, summary=keys)
         seconds = time.monotonic() - pending.started
         checksum = str(proven.checksum) if proven else ""
-        text = _text(load.level, version.rows) + pending.note
-        return Loaded(version, True, load.level, text, checksum, seconds)
+        text = f"{_text(load.level, version.rows)}{pending.note}{tally}"
+        return Loaded(version, True, load.level, text, checksum, seconds, tally)
+
+    def _tally(self, pending: Pending) -> Tally:
+        """Values out of range are counted in the files that are about to be committed."""
+        table = pending.load.table
+        guarded = [column.name for side in table.columns for column in side.covers]
+        if not guarded:
+            return NOTHING
+        self._engine.attach_files(pending.load.name, pending.staged.all_files, table.columns)
+        return Tally(out_of_range=out_of_range(self._engine, pending.load.name, guarded))
 
     def _difference(self, pending: Pending, found: Fingerprint) -> ProofFailed:
         load = pending.load

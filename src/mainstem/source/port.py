@@ -24,20 +24,22 @@ class OutOfRange(StrEnum):
 
     FAIL = "fail"  # stop the run with table, column and the choices (default)
     TEXT = "text"  # the whole column arrives as the server's own text (lake type string)
+    NULL = "null"  # such a value arrives NULL, its text in the table's side column (`guard.py`)
 
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
     """The user's choices for one source, from `mainstem.yml`.
 
-    `out_of_range` is keyed by (table, column), both in lake names. `include`/`exclude` are shell
-    patterns on lake table names.
+    `out_of_range` is keyed by (table, column), both in lake names, and wins over `others_out_of_range`.
+    `include`/`exclude` are shell patterns on lake table names.
     """
 
     schemas: tuple[str, ...] = ()
     include: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = ()
     out_of_range: Mapping[tuple[str, str], OutOfRange] = field(default_factory=dict)
+    others_out_of_range: OutOfRange = OutOfRange.FAIL
     timeout: float = 60.0  # seconds without any byte after which a read is given up
 
 
@@ -64,8 +66,9 @@ class Snapshot(Protocol):
         for a value that does not fit, SourceUnavailable when the server goes away: rows handed over before
         count for nothing."""
 
-    def select(self, sql: str) -> list[tuple[Any, ...]]:
-        """The rows of a small SELECT in the source's dialect (proof queries), as Python values."""
+    def select(self, sql: str, seconds: float = 0) -> list[tuple[Any, ...]]:
+        """The rows of a small SELECT in the source's dialect (proof queries), as Python values. After
+        `seconds` (0: no limit) the server ends the statement: OutOfTime, and the snapshot goes on."""
 
 
 @runtime_checkable

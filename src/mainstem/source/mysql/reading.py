@@ -10,6 +10,7 @@ from pymysql.err import raise_mysql_exception
 from mainstem.arrow import schema_of
 from mainstem.errors import SourceRefused, SourceUnavailable, ValueNotExact, Where
 from mainstem.schema import Table
+from mainstem.source.guard import own_columns
 from mainstem.source.mysql.charsets import doubtful, lost_statement
 from mainstem.source.mysql.decode import Problem, decode_batch, not_exact, split_row
 from mainstem.source.mysql.mapping import fits, native_text, quote, selected, wire
@@ -74,8 +75,9 @@ def require_unaltered(session: Session, table: Table) -> None:
     )
     exact = (table.source_schema, table.source_name)  # the server compares these names without case
     now = {row[2]: (native_text(row[3], row[5]), row[4] == "YES") for row in rows if row[:2] == exact}
-    for column in table.columns:
-        if now.get(column.name) != (column.native, column.nullable):
+    for column in own_columns(table):
+        native, nullable = now.get(column.name, ("", False))
+        if (native, nullable or column.guarded) != (column.native, column.nullable):
             raise SourceRefused(
                 "was altered since it was looked at",
                 where=Where(table=table.name, column=column.name),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import selectors
 import socket
 import ssl
@@ -22,6 +23,7 @@ from mainstem.source.mysql.failures import translate
 _NO_LIMIT = 18446744073709551615  # sql_select_limit's largest: no limit
 _DAY = 86400  # seconds
 _LONGEST = 0xFFFFFF  # bytes of a packet
+_PROBE_SHARE = 0.75  # of the timeout: a dead connection is given up within twice the timeout
 _PACKET_OVERFLOW = 1301  # ER_WARN_ALLOWED_PACKET_OVERFLOWED: a function gave NULL instead of a long text
 
 _UNREACHABLE = "check host, port (or unix_socket) in the URL, and that the server runs"
@@ -141,12 +143,20 @@ class Session:
     def _at_work(self) -> bool:
         """Ask, through a connection of its own, whether the server still works on our statement."""
         sql = "SELECT COMMAND FROM information_schema.PROCESSLIST WHERE ID = "
-        other = Session(self.address, self.timeout, patient=False)
+        other = Session(self.address, self.timeout * _PROBE_SHARE, patient=False)
         try:
             states = other.rows(f"{sql}{self.connection.thread_id():d}")
         finally:
             other.close()
         return states == [("Query",)]
+
+    def end_statements_after(self, seconds: float) -> None:
+        """The server ends SELECTs that take longer (0: none)."""
+        if self.is_mariadb:
+            self.rows(f"SET SESSION max_statement_time={seconds:.6f}")
+        else:
+            limit = max(int(seconds * 1000), 1) if seconds else 0
+            self.rows(f"SET SESSION max_execution_time={limit:d}")
 
     def start_query(self, sql: str) -> list[Field]:
         """Send a SELECT and read its header: what follows on the wire is the first row's packet."""
@@ -243,7 +253,8 @@ class Session:
         read_only = "tx_read_only" if self.is_mariadb else "transaction_read_only"
         self.rows(
             "SET SESSION time_zone='+00:00', sql_mode='', sql_big_selects=1, "
-            f"sql_select_limit={_NO_LIMIT}, net_write_timeout={_DAY}, net_read_timeout={_DAY}, {endless}"
+            f"sql_select_limit={_NO_LIMIT}, net_write_timeout={_DAY}, net_read_timeout={_DAY}, {endless}, "
+            f"lock_wait_timeout={max(1, math.ceil(self.timeout))}"
         )
         self.rows("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         wanted = {

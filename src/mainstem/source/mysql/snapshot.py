@@ -83,10 +83,17 @@ class MySQLSnapshot:
         may use (`FLUSH TABLES WITH READ LOCK` blocks writers, and needs RELOAD)."""
         raise SourceRefused("a second connection cannot see the same snapshot")
 
-    def select(self, sql: str) -> list[tuple[Any, ...]]:
+    def select(self, sql: str, seconds: float = 0) -> list[tuple[Any, ...]]:
         """See the port."""
         self._require_open()
-        return self._session.rows(sql)
+        if not seconds:
+            return self._session.rows(sql)
+        self._session.end_statements_after(seconds)
+        try:
+            return self._session.rows(sql)
+        finally:
+            if self._session.is_open:
+                self._session.end_statements_after(0)
 
     def _require_open(self) -> None:
         if self._reading and self._session.is_open:

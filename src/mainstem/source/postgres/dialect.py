@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from mainstem.contract.canonical import Form, Hash
 from mainstem.hashing.jenkins import jenkins_64
 from mainstem.schema import Column, Kind, Table
-from mainstem.source.postgres.types import is_time
+from mainstem.source.postgres.types import is_time, quote, value
 
 _FORMS = {
     Kind.BOOLEAN: Form.BOOLEAN,
@@ -31,11 +31,6 @@ _OFFSET = " + 9223372036854775808)"
 _MOST = 90  # arguments of a function: the server takes 100
 HASH_PROBE = "SELECT hashtextextended('mainstem 0123456789' COLLATE \"C\", 0)"
 _PROBED = jenkins_64(b"mainstem 0123456789") - (1 << 63)
-
-
-def quote(name: str) -> str:
-    """The identifier in double quotes; a quote inside is doubled."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 class PostgresDialect:
@@ -78,11 +73,11 @@ class PostgresDialect:
     def text(self, column: Column, form: Form) -> str:
         """The text; it remembers whether it can be NULL, and what a concatenation takes in its place."""
         sql = self._text(column, form)
-        bare = quote(column.name) if _prints_itself(column, form) else sql
+        bare = value(column) if _prints_itself(column, form) else sql
         return _Text.of(sql, bare, column.nullable)
 
     def _text(self, column: Column, form: Form) -> str:
-        name = quote(column.name)
+        name = value(column)
         if form is Form.INTEGER and is_time(column):
             return f"({_big_endian(f'time_send({name})')})::text"
         if form is Form.FIXED:

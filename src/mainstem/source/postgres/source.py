@@ -9,15 +9,16 @@ from typing import Any
 
 import pyarrow as pa
 from psycopg import pq
+from psycopg.errors import QueryCanceled
 
-from mainstem.errors import MainstemError, SourceRefused, SourceUnavailable, UsageError, Where
+from mainstem.errors import MainstemError, OutOfTime, SourceRefused, SourceUnavailable, UsageError, Where
 from mainstem.schema import Database, Table
 from mainstem.source.port import Finding, SourceOptions
 from mainstem.source.postgres import session as sessions
 from mainstem.source.postgres.copying import copied, drain
 from mainstem.source.postgres.decode import Choice, decoder_of
 from mainstem.source.postgres.diagnose import findings
-from mainstem.source.postgres.dialect import HASH_PROBE, PostgresDialect, quote
+from mainstem.source.postgres.dialect import HASH_PROBE, PostgresDialect
 from mainstem.source.postgres.introspect import PARENTS, tables_of
 from mainstem.source.postgres.layout import Layout, altered, layout_of, require_unaltered
 from mainstem.source.postgres.misfit import Misfit, error_of
@@ -27,7 +28,7 @@ from mainstem.source.postgres.types import wire
 from mainstem.source.postgres.url import Address, parse
 
 PART_ROWS = 1_000_000  # of a part, about: the server's statistics are estimates
-_PROBE_SECONDS = 10.0  # a busy server may be slow to answer
+_PROBE_SHARE = 0.75  # of the timeout: a dead connection is given up within twice the timeout
 _MAX_BATCH = 1 << 30  # bytes: a batch's texts must fit 32-bit offsets, with one more piece on top
 _POSITION = """
 SELECT pg_current_snapshot()::text, pg_is_in_recovery(),
@@ -70,7 +71,7 @@ class PostgresSnapshot:
         with self._kept(place):
             self._require_readable(table, place)
             self._require_layout(table)
-            columns = ", ".join(wire(column, quote(column.name)) for column in table.columns)
+            columns = ", ".join(wire(column) for column in table.columns)
             sql = f"COPY (SELECT {columns} FROM {self._dialect.ref(table)}{wanted}) TO STDOUT (FORMAT BINARY)"
             decoder = decoder_of(table, self._choice)
             size = 0
@@ -102,10 +103,18 @@ class PostgresSnapshot:
         with self._beside(name) as snapshot:
             yield snapshot
 
-    def select(self, sql: str) -> list[tuple[Any, ...]]:
-        """The rows of a small SELECT."""
+    def select(self, sql: str, seconds: float = 0) -> list[tuple[Any, ...]]:
+        """See the port. The time limit goes back with the savepoint, or is taken back."""
         with self._kept(None):
-            return statement(self._session, sql)
+            if not seconds:
+                return statement(self._session, sql)
+            try:
+                self._session.execute(f"SET LOCAL statement_timeout = {max(int(seconds * 1000), 1)}".encode())
+                rows = statement(self._session, sql)
+            except QueryCanceled:
+                raise OutOfTime("the question took longer than it may") from None
+            self._session.execute(b"SET LOCAL statement_timeout = 0")
+            return rows
 
     @contextmanager
     def _kept(self, where: Where | None) -> Iterator[None]:
@@ -257,7 +266,7 @@ class PostgresSource:
     def _works(self, pid: int) -> bool:
         """Is the server still at work for us? Asked over a second connection when a query is silent."""
         try:
-            other = sessions.connect(self.address, max(self.options.timeout, _PROBE_SECONDS))
+            other = sessions.connect(self.address, self.options.timeout * _PROBE_SHARE)
         except MainstemError:
             return False
         try:
