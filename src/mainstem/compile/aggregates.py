@@ -79,7 +79,9 @@ def joined_text(node: exp.Expression, types: list[SqlType]) -> exp.Expression:
     (key,) = ordered.expressions if len(ordered.expressions) == 1 else (None,)
     if key is None or key.args.get("desc") or key.this != ordered.this:
         raise Refused(
-            node, f"{words(node)} is ordered by something else", "Spark 3.5 can order it by its own values alone"
+            node,
+            f"{words(node)} is ordered by something else",
+            "Spark 3.5 can order it by its own values alone",
         )
     separator = node.args.get("separator") or exp.Literal.string(",")
     return spark(

@@ -95,7 +95,9 @@ def _double_to_decimal(x: exp.Expression, source: SqlType, word: str, how: str) 
     """DuckDB multiplies by the power of ten, then rounds; Spark rounds the printed digits."""
     scale = int(word.rpartition(",")[2].strip(" )"))
     units = spark(f"ROUND(CAST(:x AS DOUBLE) * CAST(1e{scale} AS DOUBLE), 0)", x=x)
-    exact = f"CAST(CAST(:u AS DECIMAL(38, 0)) * CAST(1e-{scale} AS DECIMAL({max(scale, 1)}, {scale})) AS {word})"
+    exact = (
+        f"CAST(CAST(:u AS DECIMAL(38, 0)) * CAST(1e-{scale} AS DECIMAL({max(scale, 1)}, {scale})) AS {word})"
+    )
     if not scale:
         exact = f"CAST(CAST(:u AS DECIMAL(38, 0)) AS {word})"
     if how == "TRY_CAST":
@@ -123,7 +125,9 @@ def _text_to_time(x: exp.Expression, source: SqlType, word: str, how: str) -> ex
     if is_text_literal(x):
         return spark(f"{how}(:x AS {word})", x=x)
     form = _DATE if word == "DATE" else _MOMENT
-    other = f"WHEN NOT (:x RLIKE '[0-9]') THEN NULL ELSE {_NO_TIME}" if how == "TRY_CAST" else f"ELSE {_NO_TIME}"
+    other = (
+        f"WHEN NOT (:x RLIKE '[0-9]') THEN NULL ELSE {_NO_TIME}" if how == "TRY_CAST" else f"ELSE {_NO_TIME}"
+    )
     return spark(
         f"CASE WHEN :x IS NULL THEN NULL WHEN :x RLIKE {form} THEN {how}(:x AS {word}) {other} END", x=x
     )

@@ -48,7 +48,12 @@ WHY: dict[type[exp.Expression], str] = {
     exp.Array: "the lake holds no lists",
     exp.Struct: "the lake holds no structs",
 }
-_NAMES = {"now": _CLOCK, "today": _CLOCK, "get_current_timestamp": _CLOCK, "random": "it is another number each time"}
+_NAMES = {
+    "now": _CLOCK,
+    "today": _CLOCK,
+    "get_current_timestamp": _CLOCK,
+    "random": "it is another number each time",
+}
 
 
 def why_not(node: exp.Expression) -> str:

@@ -14,7 +14,9 @@ Describe = Callable[[str], "Sequence[tuple[str, str]] | None"]
 META = "mainstem_types"
 
 
-def annotate(tree: exp.Query, wanted: Callable[[exp.Expression], Sequence[exp.Expression]], describe: Describe) -> None:
+def annotate(
+    tree: exp.Query, wanted: Callable[[exp.Expression], Sequence[exp.Expression]], describe: Describe
+) -> None:
     """Note at each node for which `wanted` names parts the types of these parts (None: not known)."""
     by_select: dict[int, tuple[exp.Select, list[exp.Expression]]] = {}
     for node in tree.walk():
@@ -33,9 +35,7 @@ def types_of(node: exp.Expression) -> list[SqlType | None]:
     return found
 
 
-def _types(
-    select: exp.Select, parts: Sequence[exp.Expression], describe: Describe
-) -> list[SqlType | None]:
+def _types(select: exp.Select, parts: Sequence[exp.Expression], describe: Describe) -> list[SqlType | None]:
     together = describe(_bare(select, parts))
     if together is not None:
         return [sql_type(name) for _, name in together]
@@ -68,8 +68,10 @@ def _beneath(select: exp.Select, part: exp.Expression) -> str:
     around: exp.Select | None = select
     while around is not None:
         if around.args.get("from_"):
-            made = made.join(around.args["from_"].this.copy(), join_type="cross") if made.args.get("from_") else (
-                made.from_(around.args["from_"].this.copy())
+            made = (
+                made.join(around.args["from_"].this.copy(), join_type="cross")
+                if made.args.get("from_")
+                else (made.from_(around.args["from_"].this.copy()))
             )
             for join in around.args.get("joins") or []:
                 made.append("joins", join.copy())
@@ -110,7 +112,9 @@ def _with(select: exp.Expression, made: exp.Query) -> str:
     return made.sql("duckdb")
 
 
-def arms(node: exp.SetOperation, describe: Describe) -> tuple[Sequence[tuple[str, str]], Sequence[tuple[str, str]]]:
+def arms(
+    node: exp.SetOperation, describe: Describe
+) -> tuple[Sequence[tuple[str, str]], Sequence[tuple[str, str]]]:
     """The columns of the two sides of a UNION, INTERSECT or EXCEPT; none if a side cannot stand alone."""
     left, right = (_arm(side, describe) for side in (node.left, node.right))
     return left, right

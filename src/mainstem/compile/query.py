@@ -86,7 +86,10 @@ def _line(node: exp.Expression) -> int:
 def _check(tree: exp.Query, faults: list[Refused]) -> None:
     for node in tree.walk():
         if type(node) in BY_NODE or type(node) in known.SAME:
-            if isinstance(node, exp.Join) and str(node.args.get("method") or "").upper() not in ("", "NATURAL"):
+            if isinstance(node, exp.Join) and str(node.args.get("method") or "").upper() not in (
+                "",
+                "NATURAL",
+            ):
                 faults.append(Refused(node, "this kind of join is not known on Spark"))
             continue
         faults.append(Refused(node, f"{words(node)} ({type(node).__name__}): {known.why_not(node)}"))
@@ -139,7 +142,9 @@ def _unmixed(tree: exp.Query, describe: Describe, faults: list[Refused]) -> None
         for (name, one), (_, other) in zip(left, right, strict=False):
             families = {sql_type(one).family, sql_type(other).family} - {Family.NULL}
             if Family.TEXT in families and len(families) > 1:
-                faults.append(Refused(node, f"the column {name} of a UNION is {one} and {other}", "CAST one side"))
+                faults.append(
+                    Refused(node, f"the column {name} of a UNION is {one} and {other}", "CAST one side")
+                )
 
 
 def _expand_stars(tree: exp.Query, describe: Describe, faults: list[Refused]) -> None:
@@ -158,7 +163,9 @@ def _expand_stars(tree: exp.Query, describe: Describe, faults: list[Refused]) ->
             table = item.args.get("table") if isinstance(item, exp.Column) else None
             replaced = {one.alias.casefold(): one for one in star.args.get("replace") or []}
             for name in names:
-                column = exp.column(exp.to_identifier(name, quoted=True), table=table.copy() if table else None)
+                column = exp.column(
+                    exp.to_identifier(name, quoted=True), table=table.copy() if table else None
+                )
                 made.append(replaced.get(name.casefold(), column))
         select.set("expressions", made)
 
@@ -185,7 +192,9 @@ def _result(columns: Sequence[tuple[str, str]], tree: exp.Query, faults: list[Re
     for name, type_ in columns:
         word = spark_type(sql_type(type_))
         if word is None:
-            faults.append(Refused(tree, f"the column {name} is {type_}, which Spark and the lake do not hold"))
+            faults.append(
+                Refused(tree, f"the column {name} is {type_}, which Spark and the lake do not hold")
+            )
             continue
         quoted = "`" + name.replace("`", "``") + "`"
         parts.append(f"CAST({quoted} AS {word}) AS {quoted}")

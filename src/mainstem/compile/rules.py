@@ -55,7 +55,11 @@ def _alternatives(node: exp.Expression) -> Sequence[exp.Expression]:
         found += [node.args["default"]] if node.args.get("default") else []
         return found
     if isinstance(node, exp.If):
-        return () if isinstance(node.parent, exp.Case) else [v for k in ("true", "false") if (v := node.args.get(k))]
+        return (
+            ()
+            if isinstance(node.parent, exp.Case)
+            else [v for k in ("true", "false") if (v := node.args.get(k))]
+        )
     if isinstance(node, exp.In):
         return () if node.args.get("query") else (node.this, *node.expressions)
     if isinstance(node, exp.Between):
@@ -93,7 +97,18 @@ class Rule:
     late: bool = False
 
 
-COMPARED = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ, exp.In, exp.Between)
+COMPARED = (
+    exp.EQ,
+    exp.NEQ,
+    exp.GT,
+    exp.GTE,
+    exp.LT,
+    exp.LTE,
+    exp.NullSafeEQ,
+    exp.NullSafeNEQ,
+    exp.In,
+    exp.Between,
+)
 CHOSEN = (exp.Case, exp.If, exp.Coalesce, exp.Greatest, exp.Least, exp.Nullif)
 PARTS = (exp.Extract, exp.Year, exp.Quarter, exp.Month, exp.Day, exp.DayOfMonth, exp.DayOfYear, exp.DayOfWeek,
          exp.DayOfWeekIso, exp.Week, exp.WeekOfYear, exp.Hour, exp.Minute, exp.Second)  # fmt: skip

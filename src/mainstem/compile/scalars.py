@@ -46,7 +46,9 @@ def divided(node: exp.Expression, types: Types) -> exp.Expression:
 def divided_whole(node: exp.Expression, types: Types) -> exp.Expression:
     """`//` of integers; by zero it gives NULL."""
     if any(type_.family is not Family.INTEGER for type_ in types):
-        raise Refused(node, f"{words(node)} is no division of whole numbers", "floor(a / b) says what is meant")
+        raise Refused(
+            node, f"{words(node)} is no division of whole numbers", "floor(a / b) says what is meant"
+        )
     return spark("(:a DIV NULLIF(:b, 0))", a=node.this, b=node.expression)
 
 
@@ -81,7 +83,9 @@ def up_or_down(node: exp.Expression, types: Types) -> exp.Expression | None:
     if not type_.floating:
         return None
     name = "CEIL" if isinstance(node, exp.Ceil) else "FLOOR"
-    return spark(f"CASE WHEN ABS(:x) < 4503599627370496 THEN CAST({name}(:x) AS DOUBLE) ELSE :x END", x=node.this)
+    return spark(
+        f"CASE WHEN ABS(:x) < 4503599627370496 THEN CAST({name}(:x) AS DOUBLE) ELSE :x END", x=node.this
+    )
 
 
 def signed(node: exp.Expression, types: Types) -> exp.Expression:
@@ -92,7 +96,9 @@ def signed(node: exp.Expression, types: Types) -> exp.Expression:
 def root(node: exp.Expression, types: Types) -> exp.Expression:
     """SQRT of a negative number is an error."""
     x = as_double(node.this, types[0])
-    return spark("CASE WHEN :x < 0 THEN RAISE_ERROR('square root of a negative number') ELSE SQRT(:x) END", x=x)
+    return spark(
+        "CASE WHEN :x < 0 THEN RAISE_ERROR('square root of a negative number') ELSE SQRT(:x) END", x=x
+    )
 
 
 # Text
@@ -192,7 +198,9 @@ def ilike(node: exp.Expression, types: Types) -> exp.Expression | None:
     )
 
 
-_SIMPLE = re.compile(r"\^?(?:[A-Za-z0-9 _:;,/@#%&=<>~'\"-]|\\[dw.]|\[[A-Za-z0-9 _-]+\]|[()|*+?]|\{\d+(?:,\d*)?\})*\$?")
+_SIMPLE = re.compile(
+    r"\^?(?:[A-Za-z0-9 _:;,/@#%&=<>~'\"-]|\\[dw.]|\[[A-Za-z0-9 _-]+\]|[()|*+?]|\{\d+(?:,\d*)?\})*\$?"
+)
 
 
 def matched(node: exp.Expression, types: Types) -> exp.Expression:

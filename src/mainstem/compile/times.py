@@ -64,7 +64,9 @@ def part(node: exp.Expression, types: Types) -> exp.Expression:
 def _part(node: exp.Expression, name: str, value: exp.Expression, types: Types) -> exp.Expression:
     template = _PARTS.get(name)
     if template is None or types[0].family not in _TIMES:
-        raise Refused(node, f"{words(node)}: this part of {types[0].name} is not known to be the same on Spark")
+        raise Refused(
+            node, f"{words(node)}: this part of {types[0].name} is not known to be the same on Spark"
+        )
     return spark(f"CAST({template} AS BIGINT)", x=value)
 
 
