@@ -33,6 +33,7 @@ class Board:
         self.skipped: list[TableName] = []
         self.table_entries: dict[TableName, TableEntry] = {}
         self.retries: dict[str, int] = {}
+        self.snapshots: dict[str, float] = {}
         self._model_entries: dict[TableName, ModelEntry] = {}
         self._lake = lake
         self._fail_fast = fail_fast
@@ -133,6 +134,10 @@ class Board:
     def retried(self, source: str) -> None:
         """A source went away and is tried once more."""
         self.retries[source] = self.retries.get(source, 0) + 1
+
+    def held(self, source: str, seconds: float) -> None:
+        """A snapshot of a source was closed after so many seconds; the longest is remembered."""
+        self.snapshots[source] = max(round(seconds, 3), self.snapshots.get(source, 0.0))
 
     def pause(self, seconds: float) -> None:
         """Wait; less if the run is stopped."""

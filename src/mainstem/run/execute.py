@@ -86,7 +86,7 @@ def _concluded(parts: Parts, board: Board, receipt: Receipt, hold: bool) -> tupl
     the release that readers see now, and whether it is a new one."""
     receipt.removed = [str(name) for name in board.plan.removed]
     receipt.tables = list(board.table_entries.values())
-    receipt.retries = dict(board.retries)
+    receipt.retries, receipt.snapshots = dict(board.retries), dict(board.snapshots)
     receipt.models = board.model_entries_with_headlines(parts.project)
     current = parts.lake.current_release()
     if board.errors or hold:
@@ -108,7 +108,7 @@ def _broken_off(receipt: Receipt, board: Board, error: BaseException, parts: Par
     receipt.status = "published" if release and release.run == receipt.run else "failed"
     receipt.release = release.id if release else ""
     receipt.tables = list(board.table_entries.values())
-    receipt.retries = dict(board.retries)
+    receipt.retries, receipt.snapshots = dict(board.retries), dict(board.snapshots)
     receipt.errors = [{"error": type(error).__name__, "message": message}]
     receipts.write(receipt, parts.lake.root)
 

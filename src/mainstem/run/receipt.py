@@ -68,7 +68,7 @@ class ModelEntry:
 @dataclass(slots=True)
 class Receipt:
     """One run. `status` is published, unchanged, held or failed; times are UTC, ISO 8601. `resumes` are the
-    runs that it took over."""
+    runs that it took over. `snapshots`: seconds that each source had to keep a view of itself for us."""
 
     run: str
     started: datetime
@@ -84,6 +84,7 @@ class Receipt:
     removed: list[str] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
     retries: dict[str, int] = field(default_factory=dict)
+    snapshots: dict[str, float] = field(default_factory=dict)
     name: str = ""
     resumes: list[str] = field(default_factory=list)
 
@@ -104,6 +105,7 @@ class Receipt:
             "release": self.release,
             "sources": self.sources,
             "retries": self.retries,
+            "snapshots": self.snapshots,
             "tables": [_plain(entry) for entry in self.tables],
             "models": [_plain(entry) for entry in self.models],
             "removed": self.removed,
