@@ -92,6 +92,12 @@ class LakeUnavailable(Transient):
     """The lake or its catalog cannot be read or written: disk full, damaged, locked by another run."""
 
 
+class OverBudget(Terminal):
+    """By its estimate the run would exceed the project's budget; nothing was begun."""
+
+    exit_code = 5
+
+
 class EngineFailed(Terminal):
     """The engine could not execute a statement that passed all checks before."""
 

@@ -13,6 +13,7 @@ from mainstem.plan import IngestStep, ModelStep, Plan, model_digest
 from mainstem.project.config import ProofLevel
 from mainstem.project.header import Measure
 from mainstem.project.load import Project
+from mainstem.run.metering import Meter
 from mainstem.run.receipt import ModelEntry, TableEntry, headline, unmatched
 from mainstem.schema import MART, RAW, TableName
 from mainstem.transform.state import DIGEST, PROOFS
@@ -29,6 +30,7 @@ class Board:
         self.skipped: list[TableName] = []
         self.table_entries: dict[TableName, TableEntry] = {}
         self.retries: dict[str, int] = {}
+        self.meter = Meter()
         self._model_entries: dict[TableName, ModelEntry] = {}
         self._lake = lake
         self._fail_fast = fail_fast

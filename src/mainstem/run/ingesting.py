@@ -81,7 +81,8 @@ def _attempt(
             _witness(steps, parts, options) as witness,
             ThreadPoolExecutor(1, thread_name_prefix="mainstem-proof") as prover,
         ):
-            loader = Loader(source, snapshot, parts.lake, engine, run, witness)
+            metered = board.meter.over(snapshot)
+            loader = Loader(source, metered, parts.lake, engine, run, witness)
             reporter = _Reporter(parts, board, emit, loader)
             while remaining and not board.stopped:
                 current = remaining.popleft()

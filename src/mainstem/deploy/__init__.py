@@ -1,0 +1,1 @@
+"""The project as files for other systems that run it: pure, from the plan to text."""
