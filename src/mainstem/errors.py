@@ -82,6 +82,10 @@ class SourceUnavailable(Transient):
     """The source did not answer, refused the login, or went away during a read."""
 
 
+class OutOfTime(SourceUnavailable):
+    """A statement ran longer than it may, and was ended; the connection and its snapshot go on."""
+
+
 class SourceRefused(Terminal):
     """The source answered and said no: wrong password, no such database, missing privilege."""
 
@@ -96,6 +100,12 @@ class OverBudget(Terminal):
     """By its estimate the run would exceed the project's budget; nothing was begun."""
 
     exit_code = 5
+
+
+class LakeRefused(Terminal):
+    """The lake's store or catalog answered and said no: no credentials, a missing right, no such place."""
+
+    exit_code = 4
 
 
 class EngineFailed(Terminal):

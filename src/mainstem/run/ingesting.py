@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 
 from mainstem.contract import reconcile
 from mainstem.contract.reconcile import Fingerprint, Side
@@ -294,6 +295,7 @@ class _Reporter:
             checksum=loaded.checksum,
             seconds=loaded.seconds,
             position=json.loads(version.summary.get(POSITION, "{}")),
+            **asdict(loaded.tally),
             taken=taken,
         )
         self._board.done(step.name, version, entry)

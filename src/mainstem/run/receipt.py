@@ -34,6 +34,7 @@ class TableEntry:
     checksum: str = ""
     seconds: float = 0.0
     position: Mapping[str, str] = field(default_factory=dict)
+    out_of_range: Mapping[str, int] = field(default_factory=dict)
     taken: str = ""
     estimated_bytes: int | None = None
     read_bytes: int = 0

@@ -34,9 +34,11 @@ from mainstem.errors import UsageError
 from mainstem.plan import ACCEPT, Choices, IngestStep, ModelStep, Plan
 from mainstem.project.config import ProofLevel
 from mainstem.project.load import Project
+from mainstem.schema import Database
 from mainstem.text import count, joined, size
 
 if TYPE_CHECKING:
+    from mainstem.profile import Bounds
     from mainstem.run import Outcome, RunOptions
 
 
@@ -63,12 +65,26 @@ def plan(
     choices = choices_of(select, exclude, full_refresh, since, until)
     left = left_over(project, choices, name) if resume else None
     with planned(project, left.choices if left else choices, left) as made:
+        looks = looks_of(project, made.databases)
         if output is Output.JSON:
-            value = plan_value(made.plan) | costing.value(project, made, target)
+            value = plan_value(made.plan) | {"draft": [look.value() for look in looks]}
+            value |= costing.value(project, made, target)
             console.write(json.dumps(value, indent=1, ensure_ascii=False))
         else:
             _show(made.plan)
+            for look in looks:
+                console.out().print(f"{look}", style="dim", markup=False)
             costing.show(project, made, target)
+
+
+def looks_of(project: Project, databases: dict[str, Database]) -> list[Bounds]:
+    """How far `mainstem draft` would look at the data of each source."""
+    from mainstem.profile import Limits, bounds_of
+
+    return [
+        bounds_of(name, databases[name], Limits(source.draft.rows, source.draft.seconds), source.draft.links)
+        for name, source in project.config.sources.items()
+    ]
 
 
 def plan_value(made: Plan) -> dict[str, object]:
