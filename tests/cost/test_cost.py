@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +26,10 @@ from mainstem.project.load import load_project
 from mainstem.project.modelfile import parse_model
 from mainstem.project.targets import AwsTarget
 from mainstem.run.metering import Meter
-from mainstem.schema import TableName
+from mainstem.schema import Table, TableName
+from mainstem.source.port import Divisible, Snapshot, SourceOptions
+from mainstem.wiring import open_source
+from servers.mariadb import MariaDB
 from support import execute_sql, mart, raw, run, table
 from support import mainstem as _command
 
@@ -253,14 +260,51 @@ def test_runs_shows_receipts_of_earlier_versions(tiny: Path) -> None:
         assert _command(*arguments, cwd=tiny).returncode == 0
 
 
-def test_a_metered_snapshot_stays_divisible() -> None:
-    class Plain:
-        position: dict[str, str] = {}
+def test_a_table_that_is_read_in_parts_is_metered(mariadb: MariaDB) -> None:
+    """What the snapshot's twins read counts, too."""
+    mariadb.create_database("metered")
+    mariadb.execute(
+        "create table t (id int primary key); insert into t select seq from seq_1_to_1000", "metered"
+    )
+    source = open_source(f"{mariadb.url}metered", SourceOptions())
+    try:
+        made = source.introspect().table("t")
+        meter = Meter()
+        with source.snapshot() as plain:
+            snapshot = meter.over(plain)
+            assert isinstance(snapshot, Divisible) == isinstance(plain, Divisible)
+            first = sum(batch.nbytes for batch in snapshot.read(made, where="id <= 500"))
+            assert meter.bytes("t") == first > 0
+            assert list(snapshot.select("select count(*) from metered.t", 5)) == [(1000,)]
+            assert meter.bytes("t") == first, "answers are not counted"
+    finally:
+        source.close()
 
-    class Divisible(Plain):
-        def parts(self) -> None: ...
-        def twin(self) -> None: ...
 
-    meter = Meter()
-    assert not hasattr(meter.over(Plain()), "twin")  # type: ignore[arg-type]
-    assert hasattr(meter.over(Divisible()), "parts")  # type: ignore[arg-type]
+class _InParts:
+    """A snapshot with a twin, both of which give the same batch."""
+
+    position: Mapping[str, str] = {}
+
+    def read(self, table: Table, batch_bytes: int = 0, where: str = "") -> Iterator[pa.RecordBatch]:
+        yield pa.RecordBatch.from_pydict({"id": pa.array([1, 2], pa.int64())})
+
+    def select(self, sql: str, seconds: float = 0) -> list[tuple[Any, ...]]:
+        return []
+
+    def parts(self, table: Table) -> Sequence[str]:
+        return ["id < 1", "id >= 1"]
+
+    @contextmanager
+    def twin(self) -> Iterator[Snapshot]:
+        yield _InParts()
+
+
+def test_twins_are_metered() -> None:
+    meter, made = Meter(), table("t", "id int", ["id"])
+    snapshot = meter.over(_InParts())
+    assert isinstance(snapshot, Divisible)
+    assert len(snapshot.parts(made)) == 2
+    with snapshot.twin() as twin:
+        assert [len(list(one.read(made))) for one in (snapshot, twin)] == [1, 1]
+    assert meter.bytes("t") == 2 * 16

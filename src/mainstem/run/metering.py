@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mainstem.schema import Table
-from mainstem.source.port import Snapshot
+from mainstem.source.port import Divisible, Snapshot
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,7 +24,9 @@ class Meter:
 
     def over(self, snapshot: Snapshot) -> Snapshot:
         """The same snapshot, metered. One that can be read in parts stays one (`parts`, `twin`)."""
-        return _Divisible(snapshot, self) if hasattr(snapshot, "twin") else _Metered(snapshot, self)
+        return (
+            _Parted(snapshot, self, snapshot) if isinstance(snapshot, Divisible) else _Metered(snapshot, self)
+        )
 
     def bytes(self, table: str) -> int:
         """Bytes of the source table's rows as they arrived: Arrow, in memory; rows that were read twice count
@@ -47,26 +49,25 @@ class Meter:
 class _Metered:
     def __init__(self, snapshot: Snapshot, meter: Meter) -> None:
         self.position: Mapping[str, str] = snapshot.position
-        self._snapshot: Any = snapshot
+        self._snapshot = snapshot
         self._meter = meter
 
     def read(self, table: Table, batch_bytes: int = 16 << 20, where: str = "") -> Iterator[pa.RecordBatch]:
         return self._meter.count(table.name, self._snapshot.read(table, batch_bytes, where))
 
-    def select(self, sql: str) -> list[tuple[Any, ...]]:
-        found: list[tuple[Any, ...]] = self._snapshot.select(sql)
-        return found
+    def select(self, sql: str, seconds: float = 0) -> list[tuple[Any, ...]]:
+        return self._snapshot.select(sql, seconds)
 
 
-class _Divisible(_Metered):
+class _Parted(_Metered):
+    def __init__(self, snapshot: Snapshot, meter: Meter, divisible: Divisible) -> None:
+        super().__init__(snapshot, meter)
+        self._divisible = divisible
+
     def parts(self, table: Table) -> Sequence[str]:
-        found: Sequence[str] = self._snapshot.parts(table)
-        return found
-
-    def twin(self) -> AbstractContextManager[Snapshot]:
-        return self._twin()
+        return self._divisible.parts(table)
 
     @contextmanager
-    def _twin(self) -> Iterator[Snapshot]:
-        with self._snapshot.twin() as twin:
+    def twin(self) -> Iterator[Snapshot]:
+        with self._divisible.twin() as twin:
             yield self._meter.over(twin)
