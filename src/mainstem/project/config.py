@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from mainstem.project.contract import ContractConfig
+from mainstem.project.costs import Budget, Costs
 from mainstem.project.targets import TargetConfig
 
 
@@ -127,3 +128,5 @@ class ProjectConfig(_Strict):
     sources: dict[str, SourceConfig] = Field(min_length=1)
     targets: dict[str, TargetConfig] = Field(default_factory=dict)
     keep_releases: int = Field(default=10, ge=1)
+    budget: Budget = Field(default_factory=Budget)
+    costs: Costs = Field(default_factory=Costs)

@@ -17,6 +17,7 @@ from mainstem.plan import IngestStep, ModelStep, Plan, model_digest
 from mainstem.project.config import ProofLevel
 from mainstem.project.header import Measure
 from mainstem.project.load import Project
+from mainstem.run.metering import Meter
 from mainstem.run.receipt import ModelEntry, TableEntry, headline, unmatched
 from mainstem.schema import MART, RAW, TableName
 from mainstem.transform.state import DIGEST, PROOFS
@@ -34,6 +35,7 @@ class Board:
         self.table_entries: dict[TableName, TableEntry] = {}
         self.retries: dict[str, int] = {}
         self.snapshots: dict[str, float] = {}
+        self.meter = Meter()
         self._model_entries: dict[TableName, ModelEntry] = {}
         self._lake = lake
         self._fail_fast = fail_fast
