@@ -82,6 +82,10 @@ class SourceUnavailable(Transient):
     """The source did not answer, refused the login, or went away during a read."""
 
 
+class OutOfTime(SourceUnavailable):
+    """A statement ran longer than it may, and was ended; the connection and its snapshot go on."""
+
+
 class SourceRefused(Terminal):
     """The source answered and said no: wrong password, no such database, missing privilege."""
 

@@ -71,17 +71,27 @@ def source_options(project: Project, source: str) -> SourceOptions:
     """The user's choices for one source."""
     config = project.config.sources[source]
     out_of_range = {
-        (table, column): OutOfRange(choice.out_of_range)
-        for table, choices in config.tables.items()
-        for column, choice in choices.columns.items()
+        # Rows are merged and followed by these: they may not arrive NULL, unless somebody says so.
+        **{(t, c): OutOfRange.FAIL for t, choices in config.tables.items() for c in _followed(choices)},
+        **{
+            (table, column): OutOfRange(choice.out_of_range)
+            for table, choices in config.tables.items()
+            for column, choice in choices.columns.items()
+            if "out_of_range" in choice.model_fields_set
+        },
     }
     return SourceOptions(
         schemas=tuple(config.schemas),
         include=tuple(config.include),
         exclude=tuple(config.exclude),
         out_of_range=out_of_range,
+        others_out_of_range=OutOfRange(config.out_of_range),
         timeout=config.timeout,
     )
+
+
+def _followed(choices: TableConfig) -> list[str]:
+    return [*choices.key, *([choices.cursor] if choices.cursor else [])]
 
 
 @contextmanager
@@ -129,6 +139,7 @@ def _check_choices(project: Project, source: str, database: Database) -> None:
         named = [(column, (*place, "columns", column)) for column in choices.columns]
         named += [(choices.cursor, (*place, "cursor"))] if choices.cursor else []
         named += [(column, (*place, "key")) for column in choices.key]
+        errors.extend(_guard_errors(project, place, choices))
         for column, at in named:
             if column not in columns:
                 where = Where(FILE, project.document.line(at))
@@ -136,6 +147,20 @@ def _check_choices(project: Project, source: str, database: Database) -> None:
                 errors.append(UsageError(f"{name} has no column {column}", where=where, hint=hint))
     if errors:
         raise ConfigErrors(errors)
+
+
+def _guard_errors(project: Project, place: tuple[str, ...], choices: TableConfig) -> list[UsageError]:
+    """A column by which rows are merged or followed cannot arrive NULL."""
+    named = [name for name in _followed(choices) if name in choices.columns]
+    return [
+        UsageError(
+            f"{place[-1]}.{name} is a cursor or a key: it cannot arrive NULL",
+            where=Where(FILE, project.document.line((*place, "columns", name))),
+            hint="out_of_range: fail, or text for a key",
+        )
+        for name in named
+        if choices.columns[name].out_of_range == "null"
+    ]
 
 
 def _cursor_errors(

@@ -49,7 +49,7 @@ def test_what_is_in_it(state: Path) -> None:
     assert rows(built.path, "select count(*), sum(amount) from fact_orders") == [(400, Decimal("25605.30"))]
     tables = rows(built.path, "select schema_name || '.' || table_name from duckdb_tables() order by 1")
     assert [name for (name,) in tables] == [
-        "cube.sales", "mainstem.cube", "mainstem.lineage", "mainstem.spec",
+        "cube.sales", "mainstem.cube", "mainstem.files", "mainstem.lineage", "mainstem.spec",
         "mart.dim_customers", "mart.dim_dates", "mart.fact_orders",
     ]  # fmt: skip
     words = (

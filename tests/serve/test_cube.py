@@ -182,7 +182,7 @@ def cube_of(
         "drop schema if exists cube cascade; create schema cube; create schema if not exists mainstem"
     )
     con.execute("create or replace table mainstem.cube (name varchar, document varchar, arrays blob)")
-    report = build_cube(con, compile_cube(dashboard, shop.headers()))
+    report = build_cube(con, compile_cube(dashboard, shop.headers()), "memory")
     document, arrays = con.execute("select document, arrays from mainstem.cube").fetchone() or ("{}", b"")
     header, columns = shop.decode(compose("r1", json.loads(document), arrays))
     return header, columns, report

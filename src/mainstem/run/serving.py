@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mainstem import wiring
+from mainstem import metadata, wiring
 from mainstem.lake import Lake, Release, TableVersion
 from mainstem.project.load import Project
 from mainstem.run import receipt as receipts
@@ -42,7 +42,8 @@ def spec_of(
 
 def build(lake: Lake, spec: ServeSpec, tables: Mapping[TableName, str]) -> bundle.Built:
     """Make the served file from versions of tables, given by their metadata locations."""
-    return bundle.build(lake.root, spec, lambda: wiring.connect_tables(tables, locked=False))
+    files = {name: metadata.load(location).files or () for name, location in tables.items()}
+    return bundle.build(lake.root, spec, lambda: wiring.connect_tables(tables, locked=False), lake=files)
 
 
 def refresh(project: Project, lake: Lake, release: Release) -> bool:

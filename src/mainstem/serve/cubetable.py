@@ -41,10 +41,10 @@ class CubeReport:
     proofs: tuple[CubeProof, ...]
 
 
-def build_cube(con: duckdb.DuckDBPyConnection, plan: CubePlan) -> CubeReport:
-    """Make `cube.NAME` from the marts of the same connection, prove it, and store its bytes in
-    `mainstem.cube` if the browser can hold it. Raises duckdb.Error only."""
-    table = quoted(SCHEMA, plan.name)
+def build_cube(con: duckdb.DuckDBPyConnection, plan: CubePlan, database: str) -> CubeReport:
+    """Make `cube.NAME` in an attached database from the marts of the connection, prove it, and store its
+    bytes in `mainstem.cube` if the browser can hold it. Raises duckdb.Error only."""
+    table = quoted(database, SCHEMA, plan.name)
     con.execute(f"create table {table} as {plan.sql}")
     proof, cells = _prove(con, plan, table)
     scales = _scales(con, plan, table)
@@ -55,7 +55,7 @@ def build_cube(con: duckdb.DuckDBPyConnection, plan: CubePlan) -> CubeReport:
         encoded = encode(plan, read, scales)
         where, document, arrays = "browser", dict(encoded.header), encoded.arrays
     text = json.dumps({**document, "where": where}, ensure_ascii=False)
-    con.execute("insert into mainstem.cube values (?, ?, ?)", [plan.name, text, arrays])
+    con.execute(f"insert into {quoted(database)}.mainstem.cube values (?, ?, ?)", [plan.name, text, arrays])
     return CubeReport(plan.name, where, cells, len(arrays), (proof,))
 
 

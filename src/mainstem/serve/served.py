@@ -21,6 +21,7 @@ import duckdb
 from mainstem.catalog.port import Release
 from mainstem.errors import LakeUnavailable
 from mainstem.lineage.graph import Lineage
+from mainstem.serve import lakefiles
 from mainstem.serve.config import Limits, ServerConfig
 from mainstem.serve.manifest import find
 from mainstem.serve.spec import ServeSpec
@@ -39,13 +40,13 @@ def protections(limits: Limits) -> dict[str, str | bool | int | float | list[str
     What holds is the file opened read-only together with these; the kind of a statement proves nothing.
     """
     config: dict[str, str | bool | int | float | list[str]] = {
-        "enable_external_access": "false",
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
         "allow_community_extensions": "false",
         "allow_persistent_secrets": "false",
         "python_enable_replacements": "false",
         "python_scan_all_frames": "false",
+        "enable_external_file_cache": "false",  # it keeps what the operating system keeps already
         "temp_directory": "",
         "max_temp_directory_size": "0B",
         "memory_limit": limits.memory,
@@ -54,12 +55,17 @@ def protections(limits: Limits) -> dict[str, str | bool | int | float | list[str
 
 
 def open_protected(path: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
-    """The file, read-only, with nothing else in reach and no setting that can be changed any more."""
+    """The served file, read-only, with nothing else in reach but the lake's files that it lists, and no
+    setting that can be changed any more."""
     con = duckdb.connect(str(path), read_only=True, config=protections(limits))
     # Within a process, DuckDB opens a path once: a reader of the same release may hold it still, locked.
     if con.execute("select current_setting('lock_configuration')").fetchone() == (False,):
         # The zone belongs to an extension that is there only once the database is open.
         con.execute("set global TimeZone = 'UTC'")
+        if files := lakefiles.listed(con):
+            lakefiles.attach(con, path.parent.parent, files)
+            con.execute(f"set global allowed_directories = ['{lakefiles.PREFIX}']")
+        con.execute("set global enable_external_access = false")
         con.execute("set global lock_configuration = true")
     return con
 
