@@ -128,11 +128,8 @@ def test_the_scan_limit_is_explained() -> None:
 def test_pages_become_one_table_of_their_types() -> None:
     kinds = ["bigint", "decimal", "double", "boolean", "date", "varchar", "timestamp"]
     info = [{"Name": k, "Label": k, "Type": k, "Precision": 12, "Scale": 2} for k in kinds]
-    rows = [
-        kinds,
-        ["7", "1.20", "0.5", "true", "2024-02-29", "", "2024-02-29 01:02:03.000"],
-        [None for _ in kinds],
-    ]
+    first = ["7", "1.20", "0.5", "true", "2024-02-29", "", "2024-02-29 01:02:03.000"]
+    nothing: list[str | None] = [None] * len(kinds)
 
     def page(part: list[list[str | None]]) -> dict[str, Any]:
         cells = [{"Data": [{} if v is None else {"VarCharValue": v} for v in row]} for row in part]
