@@ -184,8 +184,8 @@ def test_the_publishers_policy_is_enough(account: Account, filled: Path) -> None
     assert done.returncode == 0, done.stderr
     found = account.aws.client("glue").get_table(DatabaseName="shop_mart", Name="fact_lines")["Table"]
     assert found["Parameters"]["metadata_location"].startswith("s3://shop-lake/lake/mart/")
-    assert not identity.may("s3", "get_object", Bucket="shop-lake", Key="job/plan.json")
-    assert not identity.may("s3", "put_object", Bucket="shop-lake", Key="job/plan.json", Body=b"x")
+    assert not identity.may("s3", "get_object", Bucket="shop-lake", Key="job/mainstem_plan.json")
+    assert not identity.may("s3", "put_object", Bucket="shop-lake", Key="job/mainstem_plan.json", Body=b"x")
     assert not identity.may("glue", "delete_table", DatabaseName="shop_mart", Name="fact_lines")
     assert not identity.may("secretsmanager", "get_secret_value", SecretId="shop/reader")
 
