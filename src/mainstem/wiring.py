@@ -122,6 +122,7 @@ def introspect(project: Project, sources: Mapping[str, Source]) -> dict[str, Dat
 
 def _check_choices(project: Project, source: str, database: Database) -> None:
     from mainstem.errors import ConfigErrors
+    from mainstem.ingest.terms import faults
     from mainstem.text import nearest
 
     errors = []
@@ -139,6 +140,12 @@ def _check_choices(project: Project, source: str, database: Database) -> None:
         named = [(column, (*place, "columns", column)) for column in choices.columns]
         named += [(choices.cursor, (*place, "cursor"))] if choices.cursor else []
         named += [(column, (*place, "key")) for column in choices.key]
+        named += [(choices.deleted, (*place, "deleted"))] if choices.deleted else []
+        rules = choices.contract.columns if choices.contract else {}
+        named += [(column, (*place, "contract", "columns", column)) for column in rules]
+        for at, message, hint in faults(choices, tables[name]):
+            where = Where(FILE, project.document.line((*place, *at)))
+            errors.append(UsageError(message, where=where, hint=hint))
         errors.extend(_guard_errors(project, place, choices))
         for column, at in named:
             if column not in columns:

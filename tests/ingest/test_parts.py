@@ -17,6 +17,7 @@ import pytest
 
 from mainstem import crash
 from mainstem.ingest import parts
+from mainstem.ingest.state import encode_columns
 from mainstem.lake.journal import Journal
 from mainstem.project.load import load_project
 from mainstem.schema import Table, TableName
@@ -100,7 +101,7 @@ def _tables(root: Path) -> tuple[Table, ...]:
 
 
 def _identity(table: Table) -> str:
-    return f"shop {table.source_schema}.{table.source_name} {parts.encode_columns(table.columns)}"
+    return f"shop {table.source_schema}.{table.source_name} {encode_columns(table.columns)}"
 
 
 def _kept(ran: Ran) -> int:
@@ -168,7 +169,7 @@ def _let_pass_once(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     cut = proxy._break
 
     def once(*sides: object) -> None:
-        proxy._mode = "pass"
+        proxy.mode = "pass"
         cut(*sides)  # type: ignore[arg-type]
 
     monkeypatch.setattr(proxy, "_break", once)

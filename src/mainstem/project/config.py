@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from mainstem.project.contract import ContractConfig
 from mainstem.project.targets import TargetConfig
 
 
@@ -63,6 +64,13 @@ class ColumnConfig(_Strict):
     out_of_range: Annotated[Literal["fail", "text", "null"], BeforeValidator(_null_is_a_word)] = "fail"
 
 
+class HistoryKind(StrEnum):
+    """Whether earlier versions of a table's rows are kept."""
+
+    OFF = "off"
+    SCD2 = "scd2"  # in history.TABLE: since when and until when each one held
+
+
 class TableConfig(_Strict):
     """Choices for one table of a source, named as in the lake."""
 
@@ -74,6 +82,9 @@ class TableConfig(_Strict):
     overlap: int | None = Field(default=None, ge=0)
     deletes: Deletes = Deletes.DETECT
     allow_empty: bool = False
+    deleted: str = ""
+    history: HistoryKind = HistoryKind.OFF
+    contract: ContractConfig | None = None
     columns: dict[str, ColumnConfig] = Field(default_factory=dict)
 
     @model_validator(mode="after")

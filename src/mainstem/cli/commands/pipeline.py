@@ -206,6 +206,9 @@ def run_project(
 
 def _conclude(outcome: Outcome) -> None:
     receipt = outcome.receipt
+    for table in receipt.tables:
+        if apart := table.apart:
+            console.out().print(f"  {table.table}: {apart}", style="yellow", markup=False)
     for model in receipt.models:
         if model.headline:
             console.out().print(f"✓ {model.table}: {model.headline}", style="green", markup=False)
