@@ -8,6 +8,7 @@ from mainstem.cli.commands import (
     deploying,
     doctor,
     drafting,
+    granting,
     history,
     pipeline,
     projects,
@@ -21,5 +22,16 @@ def register(app: typer.Typer) -> None:
     """Add every command, in the order of `mainstem --help`."""
     if app.registered_commands:
         return
-    for module in (projects, drafting, pipeline, query, serving, history, doctor, deploying, publishing):
+    for module in (
+        projects,
+        drafting,
+        pipeline,
+        query,
+        serving,
+        history,
+        doctor,
+        deploying,
+        publishing,
+        granting,
+    ):
         module.register(app)
