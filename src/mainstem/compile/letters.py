@@ -44,6 +44,4 @@ LOWER_TO = (
 )
 # fmt: on
 # What utf8proc calls a space separator (category Zs): DuckDB's trim takes all of them, Spark's the first.
-SPACES = (
-    " \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
-)
+SPACES = " \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"

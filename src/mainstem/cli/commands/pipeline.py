@@ -175,7 +175,7 @@ def run_project(
         left = left_over(project, choices, options.name) if resume else None
         if left is not None:
             options, choices, target = resumed(options, left), left.choices, left.target
-        made = held.enter_context(planned(project, choices, left))
+        made = held.enter_context(planned(project, choices, left, target))
         with Progress(output is Output.JSON) as progress:
             outcome = execute(made.plan, parts(project, made, target), options, progress.emit)
         clean(project, lake)

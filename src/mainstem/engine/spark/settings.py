@@ -37,7 +37,7 @@ _JDBC = ("/usr/share/java/mariadb-java-client.jar", "/usr/share/java/postgresql.
 
 
 def jars() -> list[str]:
-    """Iceberg's runtime from its wheel, and the JDBC drivers that the system has. EngineFailed without Iceberg."""
+    """Iceberg's runtime from its wheel, and the system's JDBC drivers. EngineFailed without Iceberg."""
     spec = importlib.util.find_spec("snowpark_connect_deps_iceberg")
     name = f"iceberg-spark-runtime-{SPARK}_{SCALA}-*.jar"
     for folder in spec.submodule_search_locations or () if spec else ():
@@ -45,5 +45,6 @@ def jars() -> list[str]:
         if found:
             return [str(found[-1]), *(jar for jar in _JDBC if Path(jar).exists())]
     raise EngineFailed(
-        "Iceberg's runtime for Spark is not installed", hint="pip install 'mainstem[spark]' brings Spark and it"
+        "Iceberg's runtime for Spark is not installed",
+        hint="pip install 'mainstem[spark]' brings Spark and it",
     )
