@@ -20,6 +20,7 @@ SCALARS = expressions.listed(expressions.SCALARS)
 AGGREGATES = expressions.listed(expressions.AGGREGATES)
 CHUNK = 60  # columns of one statement
 _FOUND: dict[str, tuple[object, object]] = {}
+_APART: set[str] = set()  # chunks that failed together
 
 
 def query_of(listed: list[str], key: str) -> str:
@@ -43,19 +44,22 @@ def results(both: Both, listed: list[str], key: str) -> list[tuple[object, objec
 
 def found(both: Both, expression: str, listed: list[str], key: str) -> tuple[object, object]:
     """The result of one expression: computed with its neighbours, alone if they fail together."""
-    if expression not in _FOUND:
-        at = listed.index(expression) // CHUNK * CHUNK
-        neighbours = listed[at : at + CHUNK]
+    at = listed.index(expression) // CHUNK * CHUNK
+    neighbours = listed[at : at + CHUNK]
+    if expression not in _FOUND and neighbours[0] not in _APART:
         try:
             _FOUND.update(zip(neighbours, results(both, neighbours, key), strict=True))
         except EngineFailed:
-            (_FOUND[expression],) = results(both, [expression], key)
+            _APART.add(neighbours[0])
+    if expression not in _FOUND:
+        (_FOUND[expression],) = results(both, [expression], key)
     return _FOUND[expression]
 
 
 def plain(side: object, digits: int = 0) -> object:
     """Values that compare: no number equals no number, minus zero is zero."""
-    type_, values = side  # type: ignore[misc]
+    assert isinstance(side, tuple)
+    type_, values = side
 
     def one(value: object) -> object:
         if isinstance(value, float):

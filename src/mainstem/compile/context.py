@@ -86,17 +86,20 @@ def as_double(node: exp.Expr, type_: SqlType) -> exp.Expr:
     """A number as DuckDB makes it a double: a decimal of more than 2^53 units in two parts."""
     if type_.family is not Family.DECIMAL or type_.precision <= 15:
         return spark("CAST(:x AS DOUBLE)", x=node)
-    whole = spark("CAST(CASE WHEN :x < 0 THEN CEIL(:x) ELSE FLOOR(:x) END AS DECIMAL(38, 0))", x=node)
-    rest = spark(f"CAST(:x - :w AS DECIMAL(38, {type_.scale}))", x=node, w=whole)
-    digits = f"CAST(:r * CAST(1e{type_.scale} AS DECIMAL(38, 0)) AS DECIMAL(38, 0))"
-    return spark(
-        f"CASE WHEN ABS(:x) <= CAST(:most AS DECIMAL(38, {type_.scale})) THEN CAST(:x AS DOUBLE) "
-        f"ELSE CAST(:w AS DOUBLE) + CAST({digits} AS DOUBLE) / CAST(1e{type_.scale} AS DOUBLE) END",
-        x=node,
-        w=whole,
-        r=rest,
-        most=text_literal(_fixed(2**53, type_.scale)),
+    scale = type_.scale
+    whole = "CAST(CASE WHEN v < 0 THEN CEIL(v) ELSE FLOOR(v) END AS DECIMAL(38, 0))"
+    power = f"CAST(1e{scale} AS DECIMAL(38, 0))"
+    digits = f"CAST(CAST(v - {whole} AS DECIMAL(38, {scale})) * {power} AS DECIMAL(38, 0))"
+    rest = f"CAST({digits} AS DOUBLE) / CAST(1e{scale} AS DOUBLE)"
+    most = f"CAST('{_fixed(2**53, scale)}' AS DECIMAL(38, {scale}))"
+    return let(
+        f"CASE WHEN ABS(v) <= {most} THEN CAST(v AS DOUBLE) ELSE CAST({whole} AS DOUBLE) + {rest} END", node
     )
+
+
+def let(body: str, value: exp.Expr) -> exp.Expr:
+    """An expression of `v`, with the value computed once."""
+    return spark(f"ELEMENT_AT(TRANSFORM(ARRAY(:x), v -> {body}), 1)", x=value)
 
 
 def _fixed(units: int, scale: int) -> str:

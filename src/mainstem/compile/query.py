@@ -198,7 +198,7 @@ def _name_tables(tree: exp.Query, rename: Rename) -> None:
 
 
 def _result(columns: Sequence[tuple[str, str]], tree: exp.Query, faults: list[Refused]) -> str:
-    parts = []
+    parts: list[str] = []
     for name, type_ in columns:
         word = spark_type(sql_type(type_))
         if word is None:

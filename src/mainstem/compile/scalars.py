@@ -33,13 +33,8 @@ def divided(node: exp.Expr, types: Types) -> exp.Expr:
     a, b = as_double(node.this, left), as_double(node.expression, right)
     made = spark("(:a) / (:b)", a=a, b=b)
     if not whole_literal(node.expression):
-        made = spark(
-            "CASE WHEN :b = 0 THEN CASE WHEN ISNAN(:a) OR :a = 0 THEN CAST('NaN' AS DOUBLE) "
-            "WHEN :a > 0 THEN CAST('Infinity' AS DOUBLE) WHEN :a < 0 THEN CAST('-Infinity' AS DOUBLE) END "
-            "ELSE :a / :b END",
-            a=a,
-            b=b,
-        )
+        zero = "CASE WHEN :b = 0 THEN :a * CAST('Infinity' AS DOUBLE) END"
+        made = spark(f"COALESCE(TRY_DIVIDE(:a, :b), {zero})", a=a, b=b)
     return spark("CAST(:x AS FLOAT)", x=made) if result.family is Family.FLOAT else made
 
 
@@ -165,7 +160,7 @@ def end_of_text(node: exp.Expr, types: Types) -> exp.Expr | None:
 def padded(node: exp.Expr, types: Types) -> exp.Expr | None:
     """LPAD and RPAD with an empty filling are an error in DuckDB."""
     length, fill = whole_literal(node.expression), node.args.get("fill_pattern")
-    if length is None or length < 0 or not is_text_literal(fill) or not str(fill.this):
+    if length is None or length < 0 or fill is None or not is_text_literal(fill) or not fill.this:
         raise Refused(node, f"{words(node)}: length and filling have to be literals, the filling not empty")
     return None
 
@@ -173,7 +168,7 @@ def padded(node: exp.Expr, types: Types) -> exp.Expr | None:
 def split_off(node: exp.Expr, types: Types) -> exp.Expr | None:
     """SPLIT_PART with part 0 or an empty separator is an error on Spark."""
     part, separator = whole_literal(node.args.get("part_index")), node.args.get("delimiter")
-    if not part or not is_text_literal(separator) or not str(separator.this):
+    if not part or separator is None or not is_text_literal(separator) or not separator.this:
         raise Refused(node, f"{words(node)}: separator and part have to be literals, not empty and not 0")
     return None
 

@@ -73,7 +73,7 @@ def _part(node: exp.Expr, name: str, value: exp.Expr, types: Types) -> exp.Expr:
 def formatted(node: exp.Expr, types: Types) -> exp.Expr:
     """STRFTIME in Java's letters."""
     form = node.args.get("format")
-    if not is_text_literal(form) or types[0].family not in _TIMES:
+    if form is None or not is_text_literal(form) or types[0].family not in _TIMES:
         raise Refused(node, f"{words(node)}: the format has to be a literal")
     made = []
     for plain, letter in re.findall(r"([^%]+)|%(-?[A-Za-z%])", str(form.this)):

@@ -40,8 +40,10 @@ def run_on_spark(
     made = document(_world(parts, job, options, board, steps), run, CATALOG)
     if not steps and not made.value["models"]:
         return
-    for step in (*steps, *board.plan.models):
-        emit(StepStarted(str(step.name), "ingest" if isinstance(step, IngestStep) else "model"))
+    for table in steps:
+        emit(StepStarted(str(table.name), "ingest", table.rows))
+    for model in board.plan.models:
+        emit(StepStarted(str(model.name), "model"))
     folder = parts.lake.root / "tmp" / f"spark-{run}"
     warehouse = parts.lake.folder / f"spark-{run}"
     settings = {**made.value["settings"], **catalog_settings(CATALOG, warehouse)}
@@ -90,8 +92,8 @@ class _Outcome:
         """Adopt what holds; the rest fails with the job's reason."""
         for step in steps:
             self._guarded(step, self._result["tables"].get(str(step.name)))
-        for step in self._board.plan.models:
-            self._guarded(step, self._result["models"].get(str(step.name)))
+        for model in self._board.plan.models:
+            self._guarded(model, self._result["models"].get(str(model.name)))
         if self._error is not None and self._error not in self._board.errors:
             self._board.note(self._error)
 
