@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from pathlib import Path
 
 import pytest
 from sqlglot import exp, parse_one
@@ -11,7 +12,7 @@ from sqlglot import exp, parse_one
 from mainstem.compile import compile_query
 from mainstem.compile.known import SAME
 from mainstem.compile.letters import LOWER_FROM, UPPER_FROM
-from mainstem.compile.rules import RULES
+from mainstem.compile.rules import RULES, Rule
 from mainstem.errors import ConfigErrors, EngineFailed
 from spark import expressions
 from spark.conftest import Both
@@ -103,10 +104,17 @@ def _nodes() -> frozenset[type[exp.Expr]]:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-def test_every_rule_has_an_expression(rule: object) -> None:
-    nodes = rule.nodes  # type: ignore[attr-defined]
+def test_every_rule_has_an_expression(rule: Rule) -> None:
+    nodes = rule.nodes
     shown = _nodes() | {exp.Explode, exp.Month, exp.Concat}
     assert any(node in shown for node in nodes), nodes
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_every_rule_is_in_the_docs(rule: Rule) -> None:
+    page = Path(__file__).parents[2] / "docs" / "spark.md"
+    name = rule.name.replace("|", "\\|")
+    assert f"| {name} | {rule.reason} |" in page.read_text(encoding="utf-8")
 
 
 STRUCTURE = """
@@ -171,6 +179,6 @@ def test_upper_and_lower_of_every_letter(both: Both) -> None:
 def test_what_is_the_same_is_shown() -> None:
     """Each value or function that is let through as it is stands in an expression."""
     functions = {node for node in SAME if issubclass(node, exp.Func)}
-    missing = {node.__name__ for node in functions - _nodes()}
+    missing = {str(node.__name__) for node in functions - _nodes()}
     plumbing = {"Exists", "GenerateSeries", "Stddev", "Variance", "Contains", "And", "Or"}
     assert missing <= plumbing | {"StddevSamp"}, missing

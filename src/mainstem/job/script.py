@@ -474,8 +474,8 @@ def main(plan_path, result_path):
     except Failed as failure:
         result["error"] = {k: getattr(failure, k) for k in ("kind", "message", "table", "column")}
     except Exception as error:
-        failure = explained(error, "")
-        result["error"] = {k: getattr(failure, k) for k in ("kind", "message", "table", "column")}
+        told = explained(error, "")
+        result["error"] = {k: getattr(told, k) for k in ("kind", "message", "table", "column")}
     result["tables"] = job.tables if job else {}
     result["models"] = job.models if job else {}
     result["seconds"] = time.time() - began

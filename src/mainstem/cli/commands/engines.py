@@ -1,4 +1,4 @@
-"""`mainstem parity` and `mainstem export-job`."""
+"""`mainstem parity` and `mainstem export job`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command()(parity)
-    app.command("export-job")(export_job)
 
 
 def parity(
