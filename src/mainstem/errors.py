@@ -96,6 +96,12 @@ class LakeUnavailable(Transient):
     """The lake or its catalog cannot be read or written: disk full, damaged, locked by another run."""
 
 
+class LakeRefused(Terminal):
+    """The lake's store or catalog answered and said no: no credentials, a missing right, no such place."""
+
+    exit_code = 4
+
+
 class EngineFailed(Terminal):
     """The engine could not execute a statement that passed all checks before."""
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mainstem.errors import UsageError, Where
@@ -16,7 +16,7 @@ from mainstem.lake import Lake, Release
 from mainstem.project.config import Deletes, ProofLevel, TableConfig
 from mainstem.project.load import FILE, Project, load_project
 from mainstem.project.secrets import redact, secrets_of
-from mainstem.project.targets import LocalTarget, SparkTarget, TargetConfig
+from mainstem.project.targets import AwsTarget, LocalTarget, SparkTarget, TargetConfig
 from mainstem.schema import Database, Table, TableName
 from mainstem.source.port import OutOfRange, Source, SourceOptions
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from mainstem.engine.port import Engine
     from mainstem.job.launch import SparkJob
+    from mainstem.lake.publish import Remote
+    from mainstem.project.awsnames import Names
     from mainstem.source.jdbc import JdbcSource
 
 SCHEMES = {
@@ -122,6 +124,7 @@ def introspect(project: Project, sources: Mapping[str, Source]) -> dict[str, Dat
 
 def _check_choices(project: Project, source: str, database: Database) -> None:
     from mainstem.errors import ConfigErrors
+    from mainstem.ingest.terms import faults
     from mainstem.text import nearest
 
     errors = []
@@ -139,6 +142,12 @@ def _check_choices(project: Project, source: str, database: Database) -> None:
         named = [(column, (*place, "columns", column)) for column in choices.columns]
         named += [(choices.cursor, (*place, "cursor"))] if choices.cursor else []
         named += [(column, (*place, "key")) for column in choices.key]
+        named += [(choices.deleted, (*place, "deleted"))] if choices.deleted else []
+        rules = choices.contract.columns if choices.contract else {}
+        named += [(column, (*place, "contract", "columns", column)) for column in rules]
+        for at, message, hint in faults(choices, tables[name]):
+            where = Where(FILE, project.document.line((*place, *at)))
+            errors.append(UsageError(message, where=where, hint=hint))
         errors.extend(_guard_errors(project, place, choices))
         for column, at in named:
             if column not in columns:
@@ -208,7 +217,10 @@ def engine_factory(project: Project, target: TargetConfig) -> Callable[[], Engin
     if isinstance(target, SparkTarget):
         target = LocalTarget()
     if not isinstance(target, LocalTarget):
-        raise UsageError(f"a target with engine: {target.engine} is not run here", where=Where(FILE))
+        hint = "mainstem deploy aws writes what runs there" if isinstance(target, AwsTarget) else ""
+        raise UsageError(
+            f"a target with engine: {target.engine} is not run here", where=Where(FILE), hint=hint
+        )
 
     def make() -> Engine:
         from mainstem.engine.duckdb import DuckDB
@@ -218,6 +230,36 @@ def engine_factory(project: Project, target: TargetConfig) -> Callable[[], Engin
         return DuckDB(project.state / "tmp", limits)
 
     return make
+
+
+@contextmanager
+def open_remote(names: Names, target: AwsTarget, holder: str) -> Iterator[Remote]:
+    """Where a target's lake is, held against other publishers. `holder` is who they are told."""
+    from mainstem.catalog.glue import GlueCatalog
+    from mainstem.lake.publish import Remote
+    from mainstem.lake.s3 import Lock, S3Files
+
+    warehouse = f"s3://{names.bucket}/{names.prefix}"
+    s3 = aws_client("s3", target)
+    # Sent once: see catalog/glue.
+    catalog = GlueCatalog(aws_client("glue", target, tries=1), names.databases)
+    with Lock(s3, f"{warehouse}/publisher.lock", holder) as lock:
+        yield Remote(warehouse, catalog, lambda: S3Files(s3), lock.renew)
+
+
+def aws_client(service: str, target: AwsTarget, tries: int = 5) -> Any:
+    """A client of one of AWS's services. UsageError if boto3 is not installed."""
+    try:
+        import boto3
+        from botocore.config import Config
+    except ImportError:
+        raise UsageError("this needs boto3", hint="pip install 'mainstem[aws]'") from None
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": tries},
+        s3={"addressing_style": "path" if target.endpoint else "auto"},
+    )
+    endpoint = target.endpoint or None
+    return boto3.client(service, region_name=target.region, endpoint_url=endpoint, config=config)
 
 
 def memory_bytes(text: str) -> int:

@@ -79,11 +79,13 @@ def _row_hash(dialect: Dialect, columns: Sequence[Column], by: dict[str, Form]) 
     return dialect.row_hash([dialect.text(column, by[column.name]) for column in columns])
 
 
-def fingerprint_sql(dialect: Dialect, table: Table, by: dict[str, Form]) -> str:
-    """One row: count(*), the checksum as text, then count(column) of each nullable column."""
+def fingerprint_sql(dialect: Dialect, table: Table, by: dict[str, Form], where: str = "") -> str:
+    """One row: count(*), the checksum as text, then count(column) of each nullable column; of the rows that
+    fulfil `where`."""
     parts = ["count(*)", dialect.total(_row_hash(dialect, table.columns, by))]
     parts += [f"count({_present(dialect, column, by)})" for column in table.columns if column.nullable]
-    return f"select {', '.join(parts)} from {dialect.ref(table)}"
+    only = f" where {where}" if where else ""
+    return f"select {', '.join(parts)} from {dialect.ref(table)}{only}"
 
 
 def _present(dialect: Dialect, column: Column, by: dict[str, Form]) -> str:
@@ -92,9 +94,9 @@ def _present(dialect: Dialect, column: Column, by: dict[str, Form]) -> str:
     return dialect.quote(column.name) if own else dialect.text(column, by[column.name])
 
 
-def fingerprint(side: Side, table: Table, by: dict[str, Form]) -> Fingerprint:
-    """Ask one side for the table's fingerprint."""
-    rows, checksum, *present = side.select(fingerprint_sql(side.dialect, table, by))[0]
+def fingerprint(side: Side, table: Table, by: dict[str, Form], where: str = "") -> Fingerprint:
+    """Ask one side for the fingerprint of the table, or of its rows that fulfil `where`."""
+    rows, checksum, *present = side.select(fingerprint_sql(side.dialect, table, by, where))[0]
     nullable = [column.name for column in table.columns if column.nullable]
     nulls = tuple((name, int(rows) - int(number)) for name, number in zip(nullable, present, strict=True))
     return Fingerprint(int(rows), nulls, int(checksum))

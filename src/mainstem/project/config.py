@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from mainstem.project.contract import ContractConfig
 from mainstem.project.targets import TargetConfig
 
 
@@ -20,6 +21,10 @@ class ProofLevel(StrEnum):
     FULL = "full"
     COUNT = "count"
     OFF = "off"
+
+    @classmethod
+    def _missing_(cls, value: object) -> ProofLevel | None:
+        return cls.OFF if value is False else None  # YAML reads a bare `off` as false
 
 
 class OnChange(StrEnum):
@@ -59,6 +64,13 @@ class ColumnConfig(_Strict):
     out_of_range: Annotated[Literal["fail", "text", "null"], BeforeValidator(_null_is_a_word)] = "fail"
 
 
+class HistoryKind(StrEnum):
+    """Whether earlier versions of a table's rows are kept."""
+
+    OFF = "off"
+    SCD2 = "scd2"  # in history.TABLE: since when and until when each one held
+
+
 class TableConfig(_Strict):
     """Choices for one table of a source, named as in the lake."""
 
@@ -70,6 +82,9 @@ class TableConfig(_Strict):
     overlap: int | None = Field(default=None, ge=0)
     deletes: Deletes = Deletes.DETECT
     allow_empty: bool = False
+    deleted: str = ""
+    history: HistoryKind = HistoryKind.OFF
+    contract: ContractConfig | None = None
     columns: dict[str, ColumnConfig] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -77,6 +92,15 @@ class TableConfig(_Strict):
         if self.mode is Mode.INCREMENTAL and not self.cursor:
             raise ValueError("mode: incremental needs a cursor (mainstem plan proposes one)")
         return self
+
+
+class DraftConfig(_Strict):
+    """How a star is drafted from a source: foreign keys that nobody declared (`orders.buyer=customers`),
+    and how far the data is looked at (rows a table, seconds in all; 0: not at all)."""
+
+    links: list[str] = Field(default_factory=list)
+    rows: int = Field(default=50_000, ge=0)
+    seconds: float = Field(default=10.0, ge=0)
 
 
 class SourceConfig(_Strict):
@@ -92,6 +116,7 @@ class SourceConfig(_Strict):
     timeout: float = Field(default=60.0, gt=0, le=86_400)
     retries: int = Field(default=3, ge=0, le=20)
     tables: dict[str, TableConfig] = Field(default_factory=dict)
+    draft: DraftConfig = DraftConfig()
 
 
 class ProjectConfig(_Strict):

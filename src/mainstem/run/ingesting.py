@@ -15,6 +15,7 @@ from mainstem.contract import reconcile
 from mainstem.contract.reconcile import Fingerprint, Side
 from mainstem.errors import MainstemError, ProofFailed, SourceRefused, SourceUnavailable, Where
 from mainstem.events import Emit, SourceRetried, StepFinished, StepProgress, StepStarted
+from mainstem.ingest.apart import standing
 from mainstem.ingest.cursor import increment_of
 from mainstem.ingest.load import Load, Loaded, Loader, Pending
 from mainstem.ingest.state import POSITION
@@ -132,7 +133,7 @@ def _keep(step: IngestStep, parts: Parts, board: Board, emit: Emit) -> None:
     assert version is not None  # a table that was never read cannot have changed
     text = f"frozen, not read: {'; '.join(step.reasons)}"
     entry = TableEntry(name, "unchanged", step.source, text=text, rows=version.rows, bytes=version.bytes)
-    board.done(step.name, version, entry)
+    board.done(step.name, version, entry, standing(parts.lake, version))
     emit(StepFinished(name, "ingest", "unchanged", version.rows, version.bytes, detail=text))
 
 
@@ -192,6 +193,7 @@ def _load(step: IngestStep, parts: Parts, options: RunOptions, *, again: bool) -
         allow_empty=config.allow_empty,
         increment=increment_of(config, step.table),
         window=step.window,
+        terms=step.terms,
     )
 
 
@@ -297,7 +299,7 @@ class _Reporter:
             **asdict(loaded.tally),
             taken=taken,
         )
-        self._board.done(step.name, version, entry)
+        self._board.done(step.name, version, entry, loaded.beside)
         self._emit(
             StepFinished(
                 str(step.name),

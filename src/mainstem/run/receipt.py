@@ -12,6 +12,7 @@ from typing import Any
 
 from mainstem.contract.model_checks import number_text
 from mainstem.errors import LakeUnavailable, UsageError
+from mainstem.ingest.tally import Tally
 from mainstem.project.header import Additive, Measure
 from mainstem.text import count
 
@@ -35,6 +36,16 @@ class TableEntry:
     position: Mapping[str, str] = field(default_factory=dict)
     out_of_range: Mapping[str, int] = field(default_factory=dict)
     taken: str = ""
+    quarantined: int = 0
+    broken: Mapping[str, int] = field(default_factory=dict)
+    deleted: int = 0
+    versions: int = 0
+
+    @property
+    def apart(self) -> str:
+        """What did not arrive as an ordinary row or value, in words; empty if everything did."""
+        tally = Tally(self.out_of_range, self.quarantined, self.broken, self.deleted)
+        return str(tally).removeprefix("; ")
 
 
 @dataclass(slots=True)
@@ -110,11 +121,17 @@ def _time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def headline(proofs: Sequence[Mapping[str, Any]], measures: Mapping[str, Measure], grain_proven: bool) -> str:
+def headline(
+    proofs: Sequence[Mapping[str, Any]],
+    measures: Mapping[str, Measure],
+    grain_proven: bool,
+    left_out: str = "",
+) -> str:
     """The one line of a fact's proof: `2,996 rows and 9,604,190.61 equal the source`.
 
     Of the additive measures a sum of money is preferred, then an amount that is computed. Empty if nothing
-    was compared with a grain table; the words say so if the grain table itself was not fully proven.
+    was compared with a grain table; the words say so if the grain table itself was not fully proven, or
+    left rows of the source out.
     """
     facts = [dict(proof.get("facts") or {}) for proof in proofs if proof.get("holds")]
     grain = next((fact for fact in facts if "grain" in fact), None)
@@ -126,7 +143,8 @@ def headline(proofs: Sequence[Mapping[str, Any]], measures: Mapping[str, Measure
     if sums and sums[0]["sum"] is not None:
         parts.append(number_text(str(sums[0]["sum"])))
     verb = "equals" if len(parts) == 1 and grain["rows"] == 1 else "equal"
-    against = "the source" if grain_proven else f"{grain['grain']} (its load was not fully proven)"
+    less = f", less {left_out}" if left_out else ""
+    against = f"the source{less}" if grain_proven else f"{grain['grain']} (its load was not fully proven)"
     return f"{' and '.join(parts)} {verb} {against}"
 
 

@@ -33,9 +33,11 @@ from mainstem.errors import UsageError
 from mainstem.plan import ACCEPT, Choices, IngestStep, ModelStep, Plan
 from mainstem.project.config import ProofLevel
 from mainstem.project.load import Project
+from mainstem.schema import Database
 from mainstem.text import count, joined, size
 
 if TYPE_CHECKING:
+    from mainstem.profile import Bounds
     from mainstem.run import Outcome, RunOptions
 
 
@@ -61,10 +63,24 @@ def plan(
     choices = choices_of(select, exclude, full_refresh, since, until)
     left = left_over(project, choices, name) if resume else None
     with planned(project, left.choices if left else choices, left) as made:
+        looks = looks_of(project, made.databases)
         if output is Output.JSON:
-            console.write(json.dumps(plan_value(made.plan), indent=1, ensure_ascii=False))
+            value = plan_value(made.plan) | {"draft": [look.value() for look in looks]}
+            console.write(json.dumps(value, indent=1, ensure_ascii=False))
         else:
             _show(made.plan)
+            for look in looks:
+                console.out().print(f"{look}", style="dim", markup=False)
+
+
+def looks_of(project: Project, databases: dict[str, Database]) -> list[Bounds]:
+    """How far `mainstem draft` would look at the data of each source."""
+    from mainstem.profile import Limits, bounds_of
+
+    return [
+        bounds_of(name, databases[name], Limits(source.draft.rows, source.draft.seconds), source.draft.links)
+        for name, source in project.config.sources.items()
+    ]
 
 
 def plan_value(made: Plan) -> dict[str, object]:
@@ -190,6 +206,9 @@ def run_project(
 
 def _conclude(outcome: Outcome) -> None:
     receipt = outcome.receipt
+    for table in receipt.tables:
+        if apart := table.apart:
+            console.out().print(f"  {table.table}: {apart}", style="yellow", markup=False)
     for model in receipt.models:
         if model.headline:
             console.out().print(f"✓ {model.table}: {model.headline}", style="green", markup=False)
