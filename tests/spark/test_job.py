@@ -217,7 +217,8 @@ insert into kinds values
   '2024-10-27 01:30:00+02', '24:00:00', '123e4567-e89b-12d3-a456-426655440000', '{"a": 1}', '{1,2}', '12.34',
   '1 day', 7),
  (2, false, 0, -1, -0.00001, 0, -7, 3.4e38, 5e-324, '', '', '', '', '0001-01-01', '0001-01-01',
-  '1969-12-31 23:59Z', '00:00:00.000001', null, 'null', '{}', '-0.01', '-1 mon', 0), (3);
+  '1969-12-31 23:59Z', '00:00:00.000001', null, 'null', '{}', '-0.01', '-1 mon', 0);
+insert into kinds (k) values (3);
 create table "Odd name" ("Ünï k" bigint primary key, "select" text);
 insert into "Odd name" select n, 'v' || n from generate_series(1, 1000) n;
 """

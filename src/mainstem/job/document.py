@@ -18,8 +18,10 @@ from mainstem.contract.reconcile import Fingerprint
 from mainstem.engine.binder import Binder
 from mainstem.engine.spark.proofdialect import SparkProofDialect, quote
 from mainstem.engine.spark.settings import MEANING
-from mainstem.errors import ConfigErrors, UsageError
+from mainstem.errors import ConfigErrors, UsageError, Where
 from mainstem.ingest.state import COLUMNS, FINGERPRINT, encode_columns, fingerprint_text, summary
+from mainstem.ingest.terms import NO_TERMS
+from mainstem.ingest.window import NO_WINDOW
 from mainstem.lake import TableVersion
 from mainstem.metadata import NATIVE, RUN
 from mainstem.plan import IngestStep, ModelStep, Plan
@@ -76,7 +78,15 @@ def document(world: World, run: str, catalog: str = "lake") -> Document:
         "meaning": MEANING,
         "settings": {},
         "sources": {
-            name: {"driver": one.driver, "init": one.init, "begin": list(one.begin), "fetch": one.fetch}
+            name: {
+                "driver": one.driver,
+                "init": one.init,
+                "begin": list(one.begin),
+                "fetch": one.fetch,
+                "scheme": one.url.partition("://")[0],
+                "port": one.port,
+                "options": one.url.partition("?")[2],
+            }
             for name, one in world.jdbc.items()
             if any(step.source == name for step in world.ingest)
         },
@@ -124,6 +134,7 @@ def _ddl(columns: Sequence[Column]) -> str:
 def _table(world: World, step: IngestStep, run: str, catalog: str) -> dict[str, Any]:
     table, name = step.table, step.name
     require_plain(table)
+    _require_whole(step)
     jdbc = world.jdbc[step.source]
     level = world.proof or world.project.proof(step.source, table.name)
     by = reconcile.forms(jdbc.dialect, table)
@@ -152,6 +163,8 @@ def _table(world: World, step: IngestStep, run: str, catalog: str) -> dict[str, 
         "form": fingerprint_text(jdbc.dialect.hash.value, Fingerprint(0, (), 0)).removesuffix(":0:0:"),
         "ask_source": reconcile.fingerprint_sql(jdbc.dialect, table, by),
         "ask_lake": reconcile.fingerprint_sql(lake, table, by),
+        "columns_source": reconcile.columns_sql(jdbc.dialect, table, by),
+        "columns_lake": reconcile.columns_sql(lake, table, by),
         "ask_rows": f"select count(*) from {jdbc.dialect.ref(table)}",
         "checks": {"sql": checks[0], "columns": list(checks[1])} if checks else None,
         "split": split,
@@ -162,6 +175,18 @@ def _table(world: World, step: IngestStep, run: str, catalog: str) -> dict[str, 
         "properties": {"format-version": "2", "write.parquet.compression-codec": "zstd", NATIVE: native},
         "summary": {**keys, RUN: run},
     }
+
+
+def _require_whole(step: IngestStep) -> None:
+    """UsageError for what only the local run does with a table."""
+    what = ""
+    if step.terms != NO_TERMS:
+        what = "a contract, a quarantine or a history"
+    elif step.window != NO_WINDOW:
+        what = "a back-fill"
+    if what:
+        hint = "run it with --target local"
+        raise UsageError(f"Spark does not keep {what}", where=Where(table=str(step.name)), hint=hint)
 
 
 def _split(world: World, table: Table, jdbc: JdbcSource) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from mainstem.job.document import World, document
 from mainstem.job.launch import SCRIPT, variable
 
-SCRIPT_NAME, PLAN_NAME = "mainstem_job.py", "mainstem_plan.json"
+SCRIPT_NAME, PLAN_NAME = "mainstem_job.py", "plan.json"
 EXTENSIONS = "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions"
 
 

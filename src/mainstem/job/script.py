@@ -1,10 +1,11 @@
 """The job: reads sources by JDBC, writes Iceberg tables, proves them, builds and proves the models.
 
     script.py PLAN RESULT
+    script.py --plan PLAN [--result RESULT] [--warehouse S3 --database NAME] [--secret-SOURCE SECRET …]
 
-Both are JSON documents (paths, or s3:// addresses). It needs PySpark 3.5 and Iceberg's runtime, nothing of
-Mainstem: it runs as it is as an AWS Glue job. It ends with 3 if a proof fails, with 4 if something cannot be
-read or written, and says why in RESULT.
+PLAN and RESULT are JSON documents (paths, or s3:// addresses). It needs PySpark 3.5 and Iceberg's runtime,
+nothing of Mainstem: it runs as it is as an AWS Glue job. It ends with 3 if a proof fails, with 4 if something
+cannot be read or written, and says why in RESULT.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import itertools
 import json
 import math
 import os
+import re
 import sys
 import time
 from decimal import Decimal, InvalidOperation
+from urllib.parse import unquote
 
 
 class Failed(Exception):
@@ -65,8 +68,39 @@ def login(source):
         import boto3
 
         text = boto3.client("secretsmanager").get_secret_value(SecretId=source["secret"])["SecretString"]
-        return json.loads(text)
-    return json.loads(os.environ[source["env"]])
+    else:
+        text = os.environ[source["env"]]
+    return json.loads(text) if text.lstrip().startswith("{") else from_url(text.strip(), source)
+
+
+def from_url(url, source):
+    """`mysql://user:password@host:port/database` for JDBC; the plan has the driver's options."""
+    login, _, place = url.partition("://")[2].rpartition("@")
+    user, _, password = login.partition(":")
+    host, _, database = place.partition("?")[0].partition("/")
+    if not re.search(r":[0-9]+$", host):
+        host += ":" + str(source["port"])
+    address = source["scheme"] + "://" + host + "/" + database + "?" + source["options"]
+    return {"url": address, "user": unquote(user), "password": unquote(password)}
+
+
+def on_glue(plan, arguments):
+    """The plan with the catalog, the tables' places and the secrets that a job's arguments name."""
+    if "database" in arguments:
+        catalog = "spark.sql.catalog.lake"
+        plan["settings"].update(
+            {
+                catalog: "org.apache.iceberg.spark.SparkCatalog",
+                catalog + ".catalog-impl": "org.apache.iceberg.aws.glue.GlueCatalog",
+                catalog + ".io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+                catalog + ".warehouse": arguments["warehouse"],
+            }
+        )
+        for table in plan["tables"] + plan["models"]:
+            head, namespace, name = table["target"].split(".", 2)
+            table["target"] = head + "." + arguments["database"] + "_" + namespace + "." + name
+    for name, source in plan["sources"].items():
+        source["secret"] = arguments.get("secret-" + name, source.get("secret", ""))
 
 
 def session(plan):
@@ -83,7 +117,7 @@ def session(plan):
     return spark
 
 
-def mysql_double(x):
+def mysql_double(x: float | None) -> str | None:
     """A double as MySQL prints it."""
     if x is None or not math.isfinite(x):
         return None if x is None else repr(x)
@@ -203,18 +237,25 @@ class Job:
         for attempt in (1, 2):
             with self.ask(source) as snapshot:
                 moved = [t for t in waiting + kept if not self.agrees(snapshot, t)]
+                said = self.differing(snapshot, moved[0]) if moved and attempt == 2 else ""
             if not moved:
                 return
             if attempt == 1:
                 for table in moved:
                     self.read(table)
-        found = self.tables[moved[0]["name"]]
-        raise Failed(
-            "ProofFailed",
-            "the load does not equal the source: the source has {} rows, the lake {}; "
-            "was it written to meanwhile? (read twice)".format(found["expected"]["rows"], found["rows"]),
-            moved[0]["name"],
-        )
+        raise Failed("ProofFailed", "the load does not equal the source: " + said, moved[0]["name"])
+
+    def differing(self, snapshot, table):
+        """In what a table differs from the source, after it was read twice."""
+        done = self.tables[table["name"]]
+        said = "the source has {} rows, the lake {}".format(done["expected"]["rows"], done["rows"])
+        if table["level"] == "full":
+            pairs = zip(
+                snapshot.rows(table["columns_source"])[0], self.collect(table["columns_lake"])[0], strict=True
+            )
+            names = [c["name"] for c, (a, b) in zip(table["columns"], pairs, strict=True) if int(a) != int(b)]
+            said += "; columns that differ: " + ", ".join(names)
+        return said + " (read twice; was it written to meanwhile?)"
 
     def require_characters(self, snapshot, table):
         if not table["checks"]:
@@ -325,7 +366,7 @@ class Job:
         if done["status"] == "refused":
             raise Failed("ProofFailed", "a promise does not hold", name)
 
-    def digest(self, model):
+    def digest(self, model: dict) -> str:
         """As `mainstem.plan.model_digest`: the text, the inputs' snapshots, the versions that compute it."""
         inputs = sorted(one + "@" + str(self.snapshots[one]) for one in model["inputs"])
         return hashlib.sha256("\n".join([self.plan["salt"], model["digest"], *inputs]).encode()).hexdigest()
@@ -418,7 +459,7 @@ def plain(value):
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
-def holds(question, rows):
+def holds(question: dict, rows: list) -> bool:
     """Whether a promise holds, by the rule of its question."""
     rule = question["rule"]
     if rule == "no rows":
@@ -435,14 +476,14 @@ def holds(question, rows):
     return same_number(first[0], first[2], bool({"DOUBLE", "FLOAT"} & {first[1], first[3]}))
 
 
-def same_number(left, right, approximate):
+def same_number(left: str | None, right: str | None, approximate: bool) -> bool:
     try:
         a, b = Decimal(left or "0"), Decimal(right or "0")
     except InvalidOperation:
         return left == right
     if not (a.is_finite() and b.is_finite()):
         return str(a) == str(b)
-    return a == b or (approximate and abs(a - b) <= Decimal("1e-9") * max(abs(a), abs(b)))
+    return bool(a == b or (approximate and abs(a - b) <= Decimal("1e-9") * max(abs(a), abs(b))))
 
 
 def explained(error, table):
@@ -460,10 +501,11 @@ def explained(error, table):
     return Failed("EngineFailed", "Spark failed: " + said.strip().splitlines()[0][:200], table)
 
 
-def main(plan_path, result_path):
+def main(plan_path, result_path, arguments):
     began = time.time()
     plan = json.loads(read_text(plan_path))
     name_run(plan)
+    on_glue(plan, arguments)
     result = {"format": 1, "run": plan["run"], "status": "failed", "error": None}
     job = None
     try:
@@ -487,8 +529,14 @@ def main(plan_path, result_path):
         sys.exit(3 if result["error"]["kind"] in ("ProofFailed", "ValueNotExact") else 4)
 
 
+def arguments_of(argv):
+    """`--name value` pairs, as AWS Glue hands them over; others are left out."""
+    return {name[2:]: value for name, value in itertools.pairwise(argv) if name.startswith("--")}
+
+
 if __name__ == "__main__":
-    if "--PLAN" in sys.argv:  # as AWS Glue hands over a job's arguments
-        main(sys.argv[sys.argv.index("--PLAN") + 1], sys.argv[sys.argv.index("--RESULT") + 1])
+    named = arguments_of(sys.argv[1:])
+    if "plan" in named:
+        main(named["plan"], named.get("result", named["plan"].rpartition("/")[0] + "/result.json"), named)
     else:
-        main(sys.argv[1], sys.argv[2])
+        main(sys.argv[1], sys.argv[2], {})

@@ -23,7 +23,8 @@ class JdbcColumn:
 
 @dataclass(frozen=True, slots=True)
 class JdbcSource:
-    """`init` is run on every connection; `begin` opens one consistent view on one connection."""
+    """`init` is run on every connection; `begin` opens one consistent view on one connection; `port` is the
+    server's usual one."""
 
     url: str
     driver: str
@@ -34,6 +35,7 @@ class JdbcSource:
     dialect: Dialect
     column: Callable[[Table, Column], JdbcColumn]
     checks: Callable[[Table], tuple[str, tuple[str, ...]] | None]
+    port: int
     fetch: int = 10_000
 
 

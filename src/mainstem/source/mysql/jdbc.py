@@ -43,6 +43,7 @@ def jdbc_source(url: str) -> JdbcSource:
         dialect=MySQLDialect(),
         column=_column,
         checks=_checks,
+        port=3306,
     )
 
 

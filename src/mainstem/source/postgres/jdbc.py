@@ -37,6 +37,7 @@ def jdbc_source(url: str, parents: Iterable[tuple[str, str]] = ()) -> JdbcSource
         dialect=dialect,
         column=_column,
         checks=lambda table: None,
+        port=5432,
     )
 
 
