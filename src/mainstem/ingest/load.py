@@ -325,7 +325,7 @@ class Loader:
         version = beside.pop(load.name)
         seconds = time.monotonic() - pending.started
         checksum = str(proven.checksum) if proven else ""
-        text = f"{_text(load.level, version.rows + apart.quarantined)}{pending.note}{tally}"
+        text = f"{load_text(load.level, version.rows + apart.quarantined)}{pending.note}{tally}"
         return Loaded(version, True, load.level, text, checksum, seconds, tally, beside)
 
     def _tally(self, pending: Pending, apart: Apart) -> Tally:
@@ -413,7 +413,8 @@ def _told(pending: Pending) -> Fingerprint | None:
         return None
 
 
-def _text(level: ProofLevel, rows: int) -> str:
+def load_text(level: ProofLevel, rows: int) -> str:
+    """What a proof of that level says of a load."""
     if level is ProofLevel.FULL:
         return f"{count(rows, 'row')}, every cell equal the source"
     if level is ProofLevel.COUNT:

@@ -248,6 +248,11 @@ class Board:
             found[name] = version
         return found
 
+    @property
+    def bases(self) -> dict[TableName, TableVersion]:
+        """The versions of the tables that this run does not touch."""
+        return dict(self._bases)
+
     def grain_input(self, grain: str) -> dict[TableName, TableVersion]:
         """The version of a grain table, for a proof against it."""
         name = TableName(RAW, grain)

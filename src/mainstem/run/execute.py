@@ -18,6 +18,7 @@ from mainstem.run import receipt as receipts
 from mainstem.run import resume, serving
 from mainstem.run.board import Board
 from mainstem.run.ingesting import ingest_source
+from mainstem.run.onspark import run_on_spark
 from mainstem.run.parts import Parts, RunOptions
 from mainstem.run.receipt import Receipt, TableEntry
 from mainstem.run.transforming import Transformation
@@ -60,7 +61,10 @@ def execute(plan: Plan, parts: Parts, options: RunOptions, emit: Emit) -> Outcom
     receipt.estimated = _estimated(plan, parts)
     try:
         resume.begin(parts.lake.root, run, options)
-        _run_steps(parts, options, board, run, emit)
+        if parts.job is None:
+            _run_steps(parts, options, board, run, emit)
+        else:
+            run_on_spark(parts, parts.job, options, board, run, emit)
         release, published = _concluded(parts, board, receipt, options.hold)
     except BaseException as error:
         _broken_off(receipt, board, error, parts)

@@ -40,7 +40,7 @@ def ingest_source(source: str, parts: Parts, options: RunOptions, board: Board, 
     again in a new snapshot, after a while; tables that this run has committed before are then compared,
     and read again only where they differ."""
     steps = [step for step in board.plan.ingest if step.source == source]
-    steps = _undecided(steps, parts, board, emit)
+    steps = undecided(steps, parts, board, emit)
     retries = parts.project.config.sources[source].retries
     for attempt in range(retries + 1):
         open_steps = [step for step in steps if not board.has_failed(step.name)]
@@ -124,7 +124,7 @@ def _held(source: str, board: Board) -> Iterator[float]:
         board.held(source, time.monotonic() - opened)
 
 
-def _undecided(steps: list[IngestStep], parts: Parts, board: Board, emit: Emit) -> list[IngestStep]:
+def undecided(steps: list[IngestStep], parts: Parts, board: Board, emit: Emit) -> list[IngestStep]:
     """The steps that read; the others end here: frozen ones keep their version, stopped ones fail."""
     reading = []
     for step in steps:
