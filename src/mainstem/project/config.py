@@ -23,10 +23,6 @@ class ProofLevel(StrEnum):
     COUNT = "count"
     OFF = "off"
 
-    @classmethod
-    def _missing_(cls, value: object) -> ProofLevel | None:
-        return cls.OFF if value is False else None  # YAML reads a bare `off` as false
-
 
 class OnChange(StrEnum):
     """What a run does with a table whose columns changed in the source since its last load."""
