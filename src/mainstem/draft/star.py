@@ -58,6 +58,7 @@ class Measure:
     money: bool = False
     exact: bool = True  # false for floats: their sum depends on the order
     product_of: tuple[str, ...] = ()
+    mixed: bool = False  # its unit differs from row to row: not even an average says something over all
 
 
 @dataclass(frozen=True, slots=True)
