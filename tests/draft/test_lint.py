@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlfluff.core import FluffConfig, Linter
 
 from mainstem.draft import SQLFLUFF, draft, from_benchmark, render
+from mainstem.schema import Database
 
 from .score import schema
 from .sketch import database
@@ -16,12 +19,14 @@ from .test_profiled import FLAGS
 from .test_values import SHOP
 
 ROOT = Path(__file__).parents[2]
-SOURCES = {
-    # A lambda of each name: the sample databases, as the benchmark has them.
-    **{
-        name: (lambda name=name: from_benchmark(schema(name)))
-        for name in ("classicmodels", "sakila", "chinook", "northwind")
-    },
+
+
+def _benchmark(name: str) -> Database:
+    return from_benchmark(schema(name))
+
+
+SOURCES: dict[str, Callable[[], Database]] = {
+    **{name: partial(_benchmark, name) for name in ("classicmodels", "sakila", "chinook", "northwind")},
     "histories": lambda: database(CLINIC),
     "long names": lambda: database(
         """

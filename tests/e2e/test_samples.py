@@ -104,7 +104,8 @@ def test_a_hospital_in_two_schemas(postgres: Postgres, tmp_path: Path) -> None:
     truth = expected_sales(
         lambda sql: postgres.execute(sql, "hospital"),
         "select p.price_list, sum(l.quantity * p.unit_price) from billing.invoice_lines l "
-        "join billing.invoices i using (invoice_id) join billing.service_prices p on p.service_code = l.service_code "
+        "join billing.invoices i using (invoice_id) "
+        "join billing.service_prices p on p.service_code = l.service_code "
         "and i.invoiced_on between p.valid_from and coalesce(p.valid_to, '9999-12-31') group by 1",
     )
     mine = place.pairs(
@@ -115,7 +116,8 @@ def test_a_hospital_in_two_schemas(postgres: Postgres, tmp_path: Path) -> None:
     assert mine == truth
     shares = place.rows(
         "select count(*) as n, sum(s) as admissions from "
-        "(select sum(weight) as s from bridge_admission_diagnoses group by admission_id) where abs(s - 1) < 1e-9"
+        "(select sum(weight) as s from bridge_admission_diagnoses group by admission_id) "
+        "where abs(s - 1) < 1e-9"
     )
     counted = postgres.execute(
         "select count(distinct admission_id) from clinical.admission_diagnoses", "hospital"
