@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 from mainstem.draft import ColumnProfile, Profile, Star, draft, render
-from mainstem.draft.columns import NUMBERS
 from mainstem.draft.star import Additivity, Fact
 from mainstem.schema import Column, Database, Kind, Type
 
@@ -111,13 +110,6 @@ def test_a_column_of_two_currencies_is_no_flag_and_its_amounts_are_not_summed() 
             columns={("bills", "currency"): ColumnProfile(distinct=many)},
         )
         assert adds(draft(source, profile), "bills") == {"fee": adding, "gross_weight_kg": Additivity.FULL}
-
-
-@pytest.mark.parametrize("rule", NUMBERS, ids=lambda rule: rule.name)
-def test_every_rule_of_numbers_says_its_name_and_why(rule: Any) -> None:
-    assert rule.name
-    assert rule.why
-    assert sum(other.name == rule.name for other in NUMBERS) == 1
 
 
 # --- dimensions -----------------------------------------------------------------------------------------
