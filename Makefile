@@ -60,6 +60,14 @@ pytest: .make/dev ## the tests alone; ARGS='tests/demo -k padded' narrows them
 bench: .make/dev ## the benchmarks: prints their table
 	$(BIN)/python -m bench $(ARGS)
 
+.PHONY: drill
+drill: .make/dev ## kill -9 at every step of a run, 200 times, under a writer and a reader; ARGS='--cycles 20'
+	$(BIN)/python tests/drill.py $(ARGS)
+
+.PHONY: mutants
+mutants: .make/dev ## plant bugs in a copy of the tree, one at a time: do the tests catch them?
+	$(BIN)/python tests/mutants/run.py $(ARGS)
+
 .PHONY: fidelity
 fidelity: .make/dev ## the fidelity tests with ten million random rows a source; ROWS=… takes another number
 	MAINSTEM_FIDELITY_ROWS=$(ROWS) $(PYTEST) -q tests/fidelity $(ARGS)

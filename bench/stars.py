@@ -2,6 +2,9 @@
 
 The four schemas marked `held out` were kept aside while the rules were written; after the first score on
 them (.890) they showed three general gaps, which were closed, so their score now is no clean one.
+
+`unseen`: three schemas of other trades; the expected stars were written down before the first draft of them,
+and scored .973 at that first look.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from statistics import mean
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from draft.score import HELD_OUT, WEIGHTS, gold, grain_accuracy, names, overall, schema, score
+from draft.score import HELD_OUT, WEIGHTS, gold, grain_accuracy, names, overall, schema, score, unseen
 from mainstem.draft import draft, from_benchmark, to_benchmark
 
 
@@ -21,10 +24,11 @@ def main(wanted: list[str]) -> None:
     """Print one line a schema, and the means."""
     head = " ".join(f"{what:>8}" for what in WEIGHTS)
     print(f"{'schema':18} {'overall':>8} {head} {'grain':>8} {'ms':>8}")
-    totals: dict[bool, list[float]] = {False: [], True: []}
+    totals: dict[str, list[float]] = {"development": [], "held out": [], "unseen": []}
+    later = frozenset(unseen())
     facts: list[float] = []
     grains: list[float] = []
-    for name in wanted or names():
+    for name in wanted or [*names(), *unseen()]:
         database = from_benchmark(schema(name))
         start = time.perf_counter()
         star = draft(database)
@@ -32,17 +36,18 @@ def main(wanted: list[str]) -> None:
         drafted, model = to_benchmark(star), gold(name)
         parts, grain = score(drafted, model), grain_accuracy(drafted, model)
         total = overall(parts)
-        totals[name in HELD_OUT].append(total)
+        which = "unseen" if name in later else "held out" if name in HELD_OUT else "development"
+        totals[which].append(total)
         facts.append(parts["fact"].f1)
         grains.append(grain)
         shown = " ".join(f"{parts[what].f1:8.2f}" if parts[what].asked else f"{'–':>8}" for what in WEIGHTS)
         print(
             f"{name:18} {total:8.2f} {shown} {grain:8.2f} {took:8.1f}"
-            + ("  held out" if name in HELD_OUT else "")
+            + (f"  {which}" if which != "development" else "")
         )
-    for held, scores in totals.items():
+    for which, scores in totals.items():
         if scores:
-            print(f"{'held out' if held else 'development':18} {mean(scores):8.3f}")
+            print(f"{which:18} {mean(scores):8.3f}")
     print(f"{'fact F1':18} {mean(facts):8.3f}")
     print(f"{'grain accuracy':18} {mean(grains):8.3f}")
 

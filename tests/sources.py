@@ -62,8 +62,8 @@ class _Wrapped:
             self._snapshot.read(table, min(batch_bytes, self._source.batch_bytes), where), table
         )
 
-    def select(self, sql: str) -> list[tuple[Any, ...]]:
-        return self._snapshot.select(sql)
+    def select(self, sql: str, seconds: float = 0) -> list[tuple[Any, ...]]:
+        return self._snapshot.select(sql, seconds)
 
 
 def through(

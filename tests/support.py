@@ -7,18 +7,20 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mainstem import wiring
-from mainstem.cli.commands.common import Planned, parts, planned
+from mainstem.cli.commands.common import Planned, left_over, parts, planned
 from mainstem.events import Event
+from mainstem.ingest.window import NO_WINDOW, Window
 from mainstem.plan import Choices
 from mainstem.project.load import Project, load_project
 from mainstem.run import Outcome, RunOptions, execute
 from mainstem.run.parts import Parts
+from mainstem.run.resume import resumed
 from mainstem.schema import Column, ForeignKey, Kind, Table, TableName, Type
 
 SOURCE = """
@@ -139,15 +141,19 @@ def run(
     options: RunOptions | None = None,
     adapt: Callable[[Parts], Parts] = lambda parts: parts,
     clean: bool = True,
+    resume: bool = False,
+    window: Window = NO_WINDOW,
 ) -> Ran:
     """Plan and execute under the lock, as the command does. `adapt` may exchange parts for other ones."""
     project, events = load_project(root), list[Event]()
     options = options or RunOptions()
+    options = replace(options, choices=Choices(tuple(select), (), options.full_refresh, window))
     lake = wiring.open_lake(project)
-    with (
-        lake.run_lock("test", 0.0),
-        planned(project, Choices(tuple(select), (), options.full_refresh)) as made,
-    ):
+    with ExitStack() as held:
+        held.enter_context(lake.run_lock("test", 0.0))
+        left = left_over(project, options.choices, options.name) if resume else None
+        options = resumed(options, left) if left else options
+        made = held.enter_context(planned(project, options.choices, left))
         outcome = execute(made.plan, adapt(parts(project, made, "local")), options, events.append)
         if clean:
             lake.clean()
@@ -155,9 +161,11 @@ def run(
 
 
 @contextmanager
-def plan_of(root: Path, *select: str, full_refresh: bool = False) -> Iterator[Planned]:
+def plan_of(
+    root: Path, *select: str, full_refresh: bool = False, window: Window = NO_WINDOW
+) -> Iterator[Planned]:
     """What a run would do."""
-    with planned(load_project(root), Choices(select, (), full_refresh)) as made:
+    with planned(load_project(root), Choices(select, (), full_refresh, window)) as made:
         yield made
 
 

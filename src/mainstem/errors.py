@@ -82,6 +82,10 @@ class SourceUnavailable(Transient):
     """The source did not answer, refused the login, or went away during a read."""
 
 
+class OutOfTime(SourceUnavailable):
+    """A statement ran longer than it may, and was ended; the connection and its snapshot go on."""
+
+
 class SourceRefused(Terminal):
     """The source answered and said no: wrong password, no such database, missing privilege."""
 
@@ -90,6 +94,12 @@ class SourceRefused(Terminal):
 
 class LakeUnavailable(Transient):
     """The lake or its catalog cannot be read or written: disk full, damaged, locked by another run."""
+
+
+class LakeRefused(Terminal):
+    """The lake's store or catalog answered and said no: no credentials, a missing right, no such place."""
+
+    exit_code = 4
 
 
 class EngineFailed(Terminal):

@@ -12,6 +12,8 @@ from mainstem.errors import ConfigErrors, UsageError, Where
 from mainstem.ingest.cursor import increment_of, proposal
 from mainstem.ingest.drift import Drift, Verdict, judge
 from mainstem.ingest.state import CURSOR, FINGERPRINT
+from mainstem.ingest.window import NO_WINDOW, Window
+from mainstem.ingest.window import check as check_window
 from mainstem.lake import TableVersion
 from mainstem.model.graph import Graph, Node, select, sound_graph
 from mainstem.model.sql import Reference, parse_query, references
@@ -23,8 +25,7 @@ from mainstem.text import joined
 from mainstem.transform.partial import shape_of
 from mainstem.transform.state import DIGEST, MODEL
 
-Action = Literal["new", "changed", "check", "rebuild", "depends", "unchanged", "frozen", "stop"]
-
+Action = Literal["new", "changed", "check", "rebuild", "depends", "unchanged", "frozen", "stop", "taken"]
 
 WORTH_PROPOSING = 100_000  # rows: below, reading all is as quick
 ACCEPT = "mainstem run --full-refresh --select TABLE+ takes it over; see also on_change in docs/project.md"
@@ -34,13 +35,17 @@ ACCEPT = "mainstem run --full-refresh --select TABLE+ takes it over; see also on
 class IngestStep:
     """A source table. `action`: new (never read), changed (its columns did), check (read if its
     fingerprint differs; with proof off or count: read), rebuild (--full-refresh), frozen (its columns
-    changed, on_change: freeze), stop (they changed in a way that somebody has to accept)."""
+    changed, on_change: freeze), stop (they changed in a way that somebody has to accept), taken (the run
+    `taken`, which published nothing, has loaded it: run/resume.py). `window`: rows that an
+    incremental read takes again."""
 
     name: TableName
     source: str
     table: Table
     action: Action
     reasons: tuple[str, ...]
+    taken: str = ""
+    window: Window = NO_WINDOW
 
     @property
     def rows(self) -> int:
@@ -54,13 +59,14 @@ class IngestStep:
 @dataclass(frozen=True, slots=True)
 class ModelStep:
     """A model. `action`: new, changed (its text did), rebuild, depends (run if an input turns out to
-    have changed), unchanged (no input is loaded in this run)."""
+    have changed), unchanged (no input is loaded in this run), taken (the run `taken` has built it)."""
 
     name: TableName
     model: ModelFile
     inputs: tuple[TableName, ...]
     action: Action
     reasons: tuple[str, ...]
+    taken: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,7 @@ class Choices:
     select: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     full_refresh: bool = False
+    window: Window = NO_WINDOW
 
 
 def model_digest(model: ModelFile, inputs: Mapping[TableName, TableVersion], salt: str) -> str:
@@ -167,6 +174,8 @@ def make_plan(
     graph = project_graph(project, origin)
     modified = _modified(project, graph, heads)
     chosen = select(graph, choices.select, choices.exclude, modified)
+    if choices.window:
+        _check_window(project, origin, chosen, choices)
     ingest = tuple(
         _ingest_step(project, source, _drift(project, source, table, heads, choices), heads, choices)
         for name, (source, table) in origin.items()
@@ -183,6 +192,23 @@ def make_plan(
                 loading.add(name)
     removed = tuple(sorted(set(released) - set(graph.nodes)))
     return Plan(ingest, tuple(models), removed, graph)
+
+
+def _check_window(
+    project: Project, origin: Mapping[str, tuple[str, Table]], chosen: Collection[TableName], choices: Choices
+) -> None:
+    """A back-fill needs a table with a cursor, and bounds of its kind."""
+    if choices.full_refresh:
+        raise UsageError("--full-refresh reads every row: leave --since and --until out")
+    found = False
+    for name, (source, table) in origin.items():
+        increment = increment_of(project.table(source, name), table)
+        if increment and TableName(RAW, name) in chosen:
+            check_window(choices.window, increment, table)
+            found = True
+    if not found:
+        hint = "name one in mainstem.yml (docs/incremental.md); --full-refresh reads whole tables again"
+        raise UsageError("--since and --until: no selected table has a cursor", hint=hint)
 
 
 def _origins(databases: Mapping[str, Database]) -> dict[str, tuple[str, Table]]:
@@ -280,7 +306,13 @@ def _ingest_step(
         return step(_DRIFTED[drift.verdict], *drift.reasons)
     if choices.full_refresh:
         return step("rebuild", "full refresh")
-    how = _how(project.table(source, drift.table.name), drift.table, head)
+    config = project.table(source, drift.table.name)
+    how = _how(config, drift.table, head)
+    if choices.window and increment_of(config, drift.table):
+        reasons = (*drift.reasons, *how, f"rows {choices.window} again, unless its fingerprint is the same")
+        return replace(step("check", *reasons), window=choices.window)
+    if choices.window:
+        how = (*how, "no cursor: not narrowed")
     if head.summary.get(FINGERPRINT):
         return step("check", *drift.reasons, "read if its fingerprint differs", *how)
     return step("check", *drift.reasons, "read: the last load has no fingerprint", *how)

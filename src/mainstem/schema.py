@@ -74,6 +74,9 @@ class Column:
     """A column: `native` is the source's own word for its type ("int(10) unsigned"), `type` the lake's.
 
     `native` is empty for columns that no source owns (those of a model).
+
+    `guarded`: values that `type` cannot hold arrive NULL, and their text in the table's side column, whose
+    `covers` names the guarded columns (`source/guard.py`).
     """
 
     name: str
@@ -81,6 +84,8 @@ class Column:
     nullable: bool = True
     native: str = ""
     comment: str = ""
+    guarded: bool = False
+    covers: tuple[Column, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,5 +152,6 @@ class TableName:
         return iter((self.namespace, self.name))
 
 
+RAW_OUT_OF_RANGE = "_raw_out_of_range"  # the side column: a JSON object, column → the source's own text
 RAW = "raw"
 MART = "mart"

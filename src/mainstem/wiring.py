@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mainstem.errors import UsageError, Where
@@ -16,7 +16,7 @@ from mainstem.lake import Lake, Release
 from mainstem.project.config import Deletes, ProofLevel, TableConfig
 from mainstem.project.load import FILE, Project, load_project
 from mainstem.project.secrets import redact, secrets_of
-from mainstem.project.targets import LocalTarget, TargetConfig
+from mainstem.project.targets import AwsTarget, LocalTarget, TargetConfig
 from mainstem.schema import Database, Table, TableName
 from mainstem.source.port import OutOfRange, Source, SourceOptions
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import duckdb
 
     from mainstem.engine.port import Engine
+    from mainstem.lake.publish import Remote
+    from mainstem.project.awsnames import Names
 
 SCHEMES = {
     "mysql": "mysql",
@@ -69,17 +71,27 @@ def source_options(project: Project, source: str) -> SourceOptions:
     """The user's choices for one source."""
     config = project.config.sources[source]
     out_of_range = {
-        (table, column): OutOfRange(choice.out_of_range)
-        for table, choices in config.tables.items()
-        for column, choice in choices.columns.items()
+        # Rows are merged and followed by these: they may not arrive NULL, unless somebody says so.
+        **{(t, c): OutOfRange.FAIL for t, choices in config.tables.items() for c in _followed(choices)},
+        **{
+            (table, column): OutOfRange(choice.out_of_range)
+            for table, choices in config.tables.items()
+            for column, choice in choices.columns.items()
+            if "out_of_range" in choice.model_fields_set
+        },
     }
     return SourceOptions(
         schemas=tuple(config.schemas),
         include=tuple(config.include),
         exclude=tuple(config.exclude),
         out_of_range=out_of_range,
+        others_out_of_range=OutOfRange(config.out_of_range),
         timeout=config.timeout,
     )
+
+
+def _followed(choices: TableConfig) -> list[str]:
+    return [*choices.key, *([choices.cursor] if choices.cursor else [])]
 
 
 @contextmanager
@@ -127,6 +139,7 @@ def _check_choices(project: Project, source: str, database: Database) -> None:
         named = [(column, (*place, "columns", column)) for column in choices.columns]
         named += [(choices.cursor, (*place, "cursor"))] if choices.cursor else []
         named += [(column, (*place, "key")) for column in choices.key]
+        errors.extend(_guard_errors(project, place, choices))
         for column, at in named:
             if column not in columns:
                 where = Where(FILE, project.document.line(at))
@@ -134,6 +147,20 @@ def _check_choices(project: Project, source: str, database: Database) -> None:
                 errors.append(UsageError(f"{name} has no column {column}", where=where, hint=hint))
     if errors:
         raise ConfigErrors(errors)
+
+
+def _guard_errors(project: Project, place: tuple[str, ...], choices: TableConfig) -> list[UsageError]:
+    """A column by which rows are merged or followed cannot arrive NULL."""
+    named = [name for name in _followed(choices) if name in choices.columns]
+    return [
+        UsageError(
+            f"{place[-1]}.{name} is a cursor or a key: it cannot arrive NULL",
+            where=Where(FILE, project.document.line((*place, "columns", name))),
+            hint="out_of_range: fail, or text for a key",
+        )
+        for name in named
+        if choices.columns[name].out_of_range == "null"
+    ]
 
 
 def _cursor_errors(
@@ -178,7 +205,10 @@ def open_lake(project: Project) -> Lake:
 def engine_factory(project: Project, target: TargetConfig) -> Callable[[], Engine]:
     """Makes engine connections for a target. UsageError for one that this machine cannot run."""
     if not isinstance(target, LocalTarget):
-        raise UsageError(f"a target with engine: {target.engine} is not run here", where=Where(FILE))
+        hint = "mainstem deploy aws writes what runs there" if isinstance(target, AwsTarget) else ""
+        raise UsageError(
+            f"a target with engine: {target.engine} is not run here", where=Where(FILE), hint=hint
+        )
 
     def make() -> Engine:
         from mainstem.engine.duckdb import DuckDB
@@ -188,6 +218,36 @@ def engine_factory(project: Project, target: TargetConfig) -> Callable[[], Engin
         return DuckDB(project.state / "tmp", limits)
 
     return make
+
+
+@contextmanager
+def open_remote(names: Names, target: AwsTarget, holder: str) -> Iterator[Remote]:
+    """Where a target's lake is, held against other publishers. `holder` is who they are told."""
+    from mainstem.catalog.glue import GlueCatalog
+    from mainstem.lake.publish import Remote
+    from mainstem.lake.s3 import Lock, S3Files
+
+    warehouse = f"s3://{names.bucket}/{names.prefix}"
+    s3 = aws_client("s3", target)
+    # Sent once: see catalog/glue.
+    catalog = GlueCatalog(aws_client("glue", target, tries=1), names.databases)
+    with Lock(s3, f"{warehouse}/publisher.lock", holder) as lock:
+        yield Remote(warehouse, catalog, lambda: S3Files(s3), lock.renew)
+
+
+def aws_client(service: str, target: AwsTarget, tries: int = 5) -> Any:
+    """A client of one of AWS's services. UsageError if boto3 is not installed."""
+    try:
+        import boto3
+        from botocore.config import Config
+    except ImportError:
+        raise UsageError("this needs boto3", hint="pip install 'mainstem[aws]'") from None
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": tries},
+        s3={"addressing_style": "path" if target.endpoint else "auto"},
+    )
+    endpoint = target.endpoint or None
+    return boto3.client(service, region_name=target.region, endpoint_url=endpoint, config=config)
 
 
 def memory_bytes(text: str) -> int:

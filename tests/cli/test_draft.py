@@ -133,6 +133,43 @@ def test_a_link_that_the_user_says_is_there(cli: Cli, tmp_path: Path) -> None:
     assert (code, "did you mean buyer" in err) == (2, True)
 
 
+def test_what_the_user_said_at_the_start_is_kept_and_told(cli: Cli, tmp_path: Path) -> None:
+    execute(tmp_path / "s.db", SHOP.replace("client_id", "buyer"))
+    place, root = f"sqlite:///{tmp_path / 's.db'}", tmp_path / "p"
+    assert (
+        cli("init", str(root), "--from", place, "--link", "sales.buyer=clients", "--profile-rows", "2")[0]
+        == 0
+    )
+    text = (root / "mainstem.yml").read_text()
+    assert 'links: ["sales.buyer=clients"]' in text
+    assert "client_key" in (root / "models" / "fact_sales.sql").read_text()
+    code, out, err = cli("-C", str(root), "draft", "--diff")
+    assert (code, out) == (0, ""), "a draft of the project follows the same choices"
+    assert "at most 2 rows each" in err
+    (root / "mainstem.yml").write_text(text.replace('links: ["sales.buyer=clients"]', "links: []"))
+    _, out, err = cli("-C", str(root), "draft", "--diff")
+    assert "-  client_key" in out
+    _, out, err = cli("-C", str(root), "draft", "--diff", "--link", "sales.buyer=clients")
+    assert out == ""
+    assert 'draft: {links: ["sales.buyer=clients"]}' in err
+
+
+def test_a_plan_tells_how_far_a_draft_would_look(cli: Cli, project: Path) -> None:
+    _, out, _ = cli("-C", str(project), "plan")
+    told = " ".join(out.split())
+    assert "mainstem draft would look at 2 tables of source, one pass each: at most" in told
+    assert "and 10 seconds in all" in told
+    with (project / "mainstem.yml").open("a") as file:
+        file.write("    draft: {rows: 2, seconds: 3, links: [sales.client_id=clients]}\n")
+    (look,) = json.loads(cli("-C", str(project), "plan", "--output", "json")[1])["draft"]
+    assert (look["tables"], look["seconds"], look["links"]) == (2, 3, ["sales.client_id=clients"])
+    assert look["rows"] <= 6
+    with (project / "mainstem.yml").open("a") as file:
+        file.write("    draft: {rows: -1}\n")
+    code, _, err = cli("-C", str(project), "plan")
+    assert (code, "mainstem.yml" in err) == (2, True)
+
+
 def test_init_tells_how_it_looked_and_writes_the_style(cli: Cli, url: str, tmp_path: Path) -> None:
     code, _, err = cli("init", str(tmp_path / "p"), "--from", url)
     assert code == 0

@@ -341,12 +341,12 @@ def test_days_between_two_dates_of_a_row() -> None:
                                              [2, 1, date(2024, 1, 30), None, Decimal(1)]]}  # fmt: skip
     world = build(source, render(draft(source), source), rows)
     assert world.broken() == []
-    assert world.rows("select rental_id, days_to_returned from mart.fact_rentals order by 1") == [
+    assert world.rows("select rental_id, days_until_returned from mart.fact_rentals order by 1") == [
         (1, 3),
         (2, None),
     ]
-    assert board(source, None, "fact_rentals")["measures"]["average_days_to_returned"] == {
-        "average": "days_to_returned"
+    assert board(source, None, "fact_rentals")["measures"]["average_days_until_returned"] == {
+        "average": "days_until_returned"
     }
 
 
@@ -405,17 +405,17 @@ def test_a_bridge_weighs_by_its_own_share() -> None:
     ]  # fmt: skip
 
 
-def test_a_history_is_explained() -> None:
+def test_a_history_of_which_several_may_hold_is_explained() -> None:
     source = database(
         """
         staff: id, first_name, last_name
         shops: id, shop_name
-        staff_positions: staff_id -> staff, from_date date, to_date? date, position, key (staff_id, from_date)
+        staff_positions: staff_id -> staff, shop_id -> shops, from_date date, to_date? date, position, key (staff_id, shop_id, from_date)
         sales: id, staff_id -> staff, shop_id -> shops, sold_on date, amount num
-        """
+        """  # noqa: E501
     )
     star = draft(source)
-    assert any("staff_positions keeps the history of an entity" in note for note in star.notes)
+    assert any("staff_positions keeps a history (from, to)" in note for note in star.notes)
     (verdict,) = (v for v in star.verdicts if v.table == "staff_positions")
     assert "one row a period" in verdict.alternative
 

@@ -21,6 +21,7 @@ from mainstem.contract.canonical import Form, Hash
 from mainstem.engine.duckdb import DuckDB
 from mainstem.engine.proofdialect import ProofDialect
 from mainstem.engine.session import Limits
+from mainstem.hashing.jenkins import jenkins_64
 from mainstem.lake import Lake
 from mainstem.schema import Column, Kind, Table, TableName, Type
 
@@ -151,6 +152,8 @@ def expected(hash_: Hash, row: dict[str, Any]) -> int:
     text = "\x1f".join("\x1e" if value is None else str(value) for value in row.values()).encode()
     if hash_ is Hash.CRC32:
         return zlib.crc32(text)
+    if hash_ is Hash.JENKINS_64:
+        return jenkins_64(text)
     return int.from_bytes(hashlib.md5(text).digest()[:8], "big")
 
 

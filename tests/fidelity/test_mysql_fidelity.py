@@ -28,12 +28,12 @@ from rows import (
     text,
     write,
 )
-from way import Arrived, arrive, check
+from way import Arrived, arrive, check, check_beside
 
 from cases.layout import Case, Grid, Typed, cases, grids, script
 from cases.mysql import CASES, NO_UNICODE, OUT_OF_RANGE, TYPES
 from mainstem.errors import ValueNotExact
-from mainstem.schema import Table
+from mainstem.schema import RAW_OUT_OF_RANGE, Table
 from mainstem.source.mysql import MySQLSource
 from mainstem.source.port import OutOfRange, SourceOptions
 from servers.mariadb import MariaDB
@@ -176,6 +176,23 @@ def test_refused_values_as_text(
     found = arrive(opened, [opened.introspect().table(REFUSED.name)], tmp_path)[REFUSED.name]
     for case in cases([REFUSED]):
         check(case, found, texts[REFUSED.name])
+
+
+@pytest.mark.parametrize("compiled", DECODERS)
+def test_refused_values_as_null(
+    compiled: bool, server: MariaDB, tmp_path: Path, texts: dict[str, list[list[str | None]]]
+) -> None:
+    """Proven in full by `arrive`; all other values arrive as without the choice."""
+    opened = source(server, compiled=compiled, options=SourceOptions(others_out_of_range=OutOfRange.NULL))
+    found = opened.introspect()
+    arrived = arrive(opened, [found.table(grid.name) for grid in [*GRIDS, REFUSED]], tmp_path)
+    plain = [[bytes.fromhex(text).decode() for text in row if text] for row in texts[REFUSED.name]]
+    check_beside(REFUSED, arrived[REFUSED.name], plain)
+    for case in cases(GRIDS):
+        check(case, arrived[case.grid.name], texts[case.grid.name])
+        assert RAW_OUT_OF_RANGE not in arrived[case.grid.name].by_duckdb.column_names or not any(
+            arrived[case.grid.name].by_duckdb[RAW_OUT_OF_RANGE].to_pylist()
+        )
 
 
 @pytest.mark.parametrize("compiled", DECODERS)

@@ -26,11 +26,12 @@ from rows import (
     text,
     write,
 )
-from way import Arrived, arrive, check
+from way import Arrived, arrive, check, check_beside
 
 from cases.layout import Case, Grid, Typed, cases, grids, script
 from cases.postgres import EXACT, REFUSED, SETUP, TYPES, TYPES_SETUP
 from mainstem.errors import ValueNotExact
+from mainstem.schema import RAW_OUT_OF_RANGE
 from mainstem.source.port import OutOfRange, SourceOptions
 from mainstem.source.postgres import PostgresSource
 from mainstem.source.postgres.decode import Choice
@@ -163,6 +164,22 @@ def test_refused_values_as_text(decoder: Choice, server: Postgres, tmp_path: Pat
     found = arrive(source, [source.introspect().table(OUTSIDE.name)], tmp_path)[OUTSIDE.name]
     for case in cases([OUTSIDE]):
         check(case, found, texts[OUTSIDE.name])
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_refused_values_as_null(decoder: Choice, server: Postgres, tmp_path: Path, texts: Texts) -> None:
+    """Proven in full by `arrive`; all other values arrive as without the choice."""
+    options = SourceOptions(others_out_of_range=OutOfRange.NULL)
+    source = PostgresSource.from_url(server.url("cases"), options, decoder=decoder)
+    found = source.introspect()
+    arrived = arrive(source, [found.table(grid.name) for grid in [*GRIDS, OUTSIDE]], tmp_path)
+    plain = [[bytes.fromhex(text).decode() for text in row if text] for row in texts[OUTSIDE.name]]
+    check_beside(OUTSIDE, arrived[OUTSIDE.name], plain)
+    for case in cases(GRIDS):
+        check(case, arrived[case.grid.name], texts[case.grid.name])
+        assert RAW_OUT_OF_RANGE not in arrived[case.grid.name].by_duckdb.column_names or not any(
+            arrived[case.grid.name].by_duckdb[RAW_OUT_OF_RANGE].to_pylist()
+        )
 
 
 @pytest.mark.parametrize("round_", rounds(), ids=lambda r: r.table)

@@ -7,11 +7,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from way import Arrived, arrive, check
+from way import Arrived, arrive, check, check_beside
 
 from cases.layout import Case, Grid, Typed, cases, grids, script
 from cases.sqlite import AS_TEXT, EXACT, REFUSED, TYPES
 from mainstem.errors import ValueNotExact
+from mainstem.schema import RAW_OUT_OF_RANGE
 from mainstem.source.port import OutOfRange, SourceOptions
 from mainstem.source.sqlite import SQLiteSource
 
@@ -98,6 +99,27 @@ def test_refused_values_as_text(tmp_path: Path) -> None:
     found = arrive(source, [source.introspect().table("texts")], tmp_path / "lake")["texts"]
     for reader in found.readers:
         assert list(reader.to_pylist()[0].values())[1:] == [text for _, _, text in AS_TEXT]
+
+
+def test_refused_values_as_null(file: Path, tmp_path: Path, texts: Texts) -> None:
+    """Proven in full by `arrive`; all other values arrive as without the choice. Texts by SQLite's own
+    `quote()`: integers and texts as they are, reals to 17 digits, bytes as X'…'."""
+    source = SQLiteSource(file, SourceOptions(others_out_of_range=OutOfRange.NULL))
+    found = source.introspect()
+    arrived = arrive(source, [found.table(grid.name) for grid in [*GRIDS, *OUTSIDE]], tmp_path)
+    with closing(sqlite3.connect(file)) as connection:
+        for grid in OUTSIDE:
+            ((kind, value),) = connection.execute(
+                f"SELECT typeof(c0), CASE typeof(c0) WHEN 'text' THEN hex(c0) WHEN 'blob' THEN quote(c0) "
+                f"ELSE c0 END FROM {grid.name}"
+            )
+            if kind == "text":
+                raw = bytes.fromhex(value)
+                value = raw.decode() if raw != b"\xffA" else "X'FF41'"
+            check_beside(grid, arrived[grid.name], [[str(value)]])
+    for case in cases(GRIDS):
+        check(case, arrived[case.grid.name], texts[case.grid.name])
+        assert not any(arrived[case.grid.name].by_duckdb[RAW_OUT_OF_RANGE].to_pylist())
 
 
 @pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16le", "UTF-16be"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Iterable
 from contextlib import closing
@@ -14,12 +15,12 @@ from typing import Any
 import pyarrow as pa
 from pyiceberg.table import StaticTable
 
-from cases.layout import Case
+from cases.layout import Case, Grid
 from mainstem.engine.duckdb import DuckDB
 from mainstem.ingest.load import Load, Loaded, Loader, Pending
 from mainstem.lake import Lake
 from mainstem.project.config import ProofLevel
-from mainstem.schema import RAW, Table, TableName, Type
+from mainstem.schema import RAW, RAW_OUT_OF_RANGE, Table, TableName, Type
 from mainstem.source.port import Source
 from mainstem.wiring import connect_tables
 
@@ -107,6 +108,15 @@ def micros(text: str) -> int:
     whole, _, fraction = seconds.partition(".")
     total = (int(hours) * 60 + int(minutes)) * 60 + int(whole)
     return sign * (total * 1_000_000 + int(fraction.ljust(6, "0") or 0))
+
+
+def check_beside(grid: Grid, arrived: Arrived, texts: list[list[str]]) -> None:
+    """Under `out_of_range: null`: every cell is NULL, and its text stands in the side column."""
+    for reader in arrived.readers:
+        for number, column in enumerate(grid.columns):
+            assert reader[f"c{number}"].null_count == grid.rows, column
+        rows = [json.loads(side) for side in reader[RAW_OUT_OF_RANGE].to_pylist()]
+        assert rows == [{f"c{n}": text for n, text in enumerate(row)} for row in texts]
 
 
 def value_of(lake: str, text: str) -> Any:

@@ -1,4 +1,4 @@
-"""The compiled row sums against the engine's SQL: every form, values at their limits, both hashes."""
+"""The compiled row sums against the engine's SQL: every form, values at their limits, each hash."""
 
 from __future__ import annotations
 

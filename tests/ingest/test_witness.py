@@ -51,8 +51,8 @@ class _Watched:
     def read(self, table: Table, batch_bytes: int = 16 << 20, where: str = "") -> Iterator[pa.RecordBatch]:
         return self._inner.read(table, batch_bytes, where)
 
-    def select(self, sql: str) -> list[tuple[Any, ...]]:
-        rows = self._inner.select(sql)
+    def select(self, sql: str, seconds: float = 0) -> list[tuple[Any, ...]]:
+        rows = self._inner.select(sql, seconds)
         if not sql.startswith("select count(*)"):
             return rows
         self._source.asked.append(self._number)

@@ -12,7 +12,7 @@ import pytest
 
 from mainstem import wiring
 from mainstem.draft import Profile, draft
-from mainstem.errors import SourceRefused, SourceUnavailable
+from mainstem.errors import OutOfTime, SourceRefused, SourceUnavailable
 from mainstem.profile import Limits, profile_source, told
 from mainstem.schema import Database
 from mainstem.source.port import Snapshot, Source, SourceOptions
@@ -61,18 +61,41 @@ def _sqlite(folder: Path, sql: str) -> str:
 @pytest.fixture(scope="module", params=["sqlite", "mariadb", "postgres"])
 def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The database on each server in turn."""
-    sql = TABLES + rows()
+    return made(request, tmp_path_factory.mktemp("looked"), "looked", TABLES + rows())
+
+
+def made(request: pytest.FixtureRequest, folder: Path, name: str, sql: str) -> str:
+    """A database on the server that the fixture is for."""
     if request.param == "mariadb":
         maria: MariaDB = request.getfixturevalue("mariadb")
-        maria.create_database("looked")
-        maria.execute(sql, "looked")
-        return f"{maria.url}looked"
+        maria.create_database(name)
+        maria.execute(sql, name)
+        return f"{maria.url}{name}"
     if request.param == "postgres":
         postgres: Postgres = request.getfixturevalue("postgres")
-        postgres.create_database("looked")
-        postgres.execute(sql, "looked")
-        return postgres.url("looked")
-    return _sqlite(tmp_path_factory.mktemp("looked"), sql)
+        postgres.create_database(name)
+        postgres.execute(sql, name)
+        return postgres.url(name)
+    return _sqlite(folder, sql)
+
+
+COMPOSITE = """
+create table bills (bill_no int primary key, billed date not null);
+create table bill_lines (
+  bill_no int not null, line_no int not null, amount decimal(10,2), primary key (bill_no, line_no));
+create table credits (credit_id int primary key, bill_no int, line_no int, credited date not null,
+  amount decimal(10,2) not null);
+insert into bills values (1, '2024-01-01'), (2, '2024-01-02');
+insert into bill_lines values (1, 1, 5), (1, 2, 6), (2, 1, 7);
+insert into credits values (1, 1, 2, '2024-02-01', 1), (2, 2, 1, '2024-02-02', 1), (3, 2, 1, '2024-02-02', 1),
+  (4, 1, null, '2024-02-03', 1);
+"""
+
+
+@pytest.fixture(scope="module", params=["sqlite", "mariadb", "postgres"])
+def composite(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A key of two columns that nobody declared, on each server in turn."""
+    return made(request, tmp_path_factory.mktemp("composite"), "composite", COMPOSITE)
 
 
 @contextmanager
@@ -118,6 +141,15 @@ def test_keys_that_nobody_declared_come_with_their_evidence(url: str) -> None:
     assert any("--link orders.contact_person_ref=people" in note for note in star.notes)
 
 
+def test_keys_of_several_columns_are_found_by_their_values(composite: str) -> None:
+    with opened(composite) as (source, database):
+        profile = profile_source(source, database)
+        star = draft(database, profile)
+    assert profile.contained["credits", "bill_no, line_no", "bill_lines"] == 1
+    taken = {p.hop.columns: p for p in star.proposals if p.accepted}
+    assert "100% of its values are found there" in taken["bill_no", "line_no"].evidence
+
+
 def test_lines_are_added_up(url: str) -> None:
     with opened(url) as (source, database):
         profile = profile_source(source, database)
@@ -157,6 +189,54 @@ def test_nothing_is_asked_if_nothing_may_be(url: str, limits: Limits) -> None:
     assert (profile.looked, len(profile.unasked)) == ({}, 3)
 
 
+ENDLESS = {
+    "sqlite": "with recursive n (i) as (select 1 union all select i + 1 from n) select count(*) from n",
+    "mariadb": "select sleep(3600)",
+    "postgres": "select 1 from pg_sleep(3600)",
+}
+"""Questions that only a time limit ends."""
+
+
+def test_a_question_under_way_is_ended_and_the_snapshot_goes_on(url: str) -> None:
+    with opened(url) as (source, database), source.snapshot() as snapshot:
+        (orders,) = (source.dialect.ref(table) for table in database.tables if table.name == "orders")
+        with pytest.raises(OutOfTime):
+            snapshot.select(ENDLESS[database.engine], 0.2)
+        assert snapshot.select(f"select count(*) from {orders}") == [(12,)]
+        assert snapshot.select(f"select count(*) from {orders}", 60) == [(12,)]
+
+
+class Slow(Wrapped):
+    """A source in which the questions about one table never end by themselves."""
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        engine = self.inner.introspect().engine
+        with self.inner.snapshot() as snapshot:
+            yield _Slow(snapshot, ENDLESS[engine])
+
+
+class _Slow:
+    def __init__(self, snapshot: Snapshot, endless: str) -> None:
+        self.position = snapshot.position
+        self.read = snapshot.read
+        self._select = snapshot.select
+        self._endless = endless
+
+    def select(self, sql: str, seconds: float = 0) -> list[tuple[Any, ...]]:
+        return self._select(self._endless if "people" in sql else sql, seconds)
+
+
+def test_a_table_that_takes_too_long_is_left_and_told(url: str) -> None:
+    with opened(url) as (source, database):
+        profile = profile_source(Slow(source), database, Limits(seconds=1))
+    assert "people" in profile.unasked
+    assert profile.unfinished
+    lines = " ".join(told(profile, Limits(seconds=1)))
+    assert "drafted by their names" in lines
+    assert "not asked of the data within 1 seconds: " in lines
+
+
 class Refusing(Wrapped):
     """A source whose server refuses some questions, or goes away at them."""
 
@@ -175,11 +255,11 @@ class _Refusing:
         self._select = snapshot.select
         self._refuse = refuse
 
-    def select(self, sql: str) -> list[tuple[Any, ...]]:
+    def select(self, sql: str, seconds: float = 0) -> list[tuple[Any, ...]]:
         error = self._refuse(sql)
         if error is not None:
             raise error
-        return self._select(sql)
+        return self._select(sql, seconds)
 
 
 def refusing(source: Source, refuse: Callable[[str], Exception | None]) -> Source:

@@ -12,6 +12,7 @@ from mainstem.project.load import find_root, load_project, read_env
 from mainstem.project.modelfile import parse_model
 from mainstem.project.secrets import resolve
 from mainstem.project.targets import LocalTarget
+from mainstem.project.yamlfile import parse
 from support import make_project
 
 CONFIG = "name: shop\nsources:\n  shop:\n    url: sqlite:///shop.db\n"
@@ -276,3 +277,9 @@ def test_a_bad_line_of_dotenv_has_its_number_and_hides_its_text(tmp_path: Path, 
     with pytest.raises(UsageError, match=r"^\.env:2: a line of the form NAME=value is expected$") as caught:
         load_project(root)
     assert "secret" not in str(caught.value)
+
+
+def test_off_and_no_are_words() -> None:
+    """As YAML 1.2 has it, and as docs/project.md writes it: `proof: off`."""
+    document = parse("proof: off\nwords: [no, yes, on]\ntruth: [true, False]\n", "mainstem.yml")
+    assert document.value == {"proof": "off", "words": ["no", "yes", "on"], "truth": [True, False]}

@@ -2,49 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import re
 import signal
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-import mainstem
-from mainstem import crash
+from kills import LATER, POINTS, in_a_process
 from mainstem.project.load import load_project
 from mainstem.wiring import open_lake
 from support import ask, execute_sql, make_project, run
-
-SOURCE = Path(mainstem.__file__).parent
-POINTS = sorted(
-    {
-        name
-        for path in SOURCE.rglob("*.py")
-        for name in re.findall(r'crash\.point\("([^"]+)"\)', path.read_text())
-    }
-)
-LATER = ("commit.before_swap:2", "commit.after_swap:2", "stage.synced:2", "catalog.swap:2")
-
-# A server that has imported everything already, and forks: starting Python each time would take longest.
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(
-    ["mainstem.cli.commands.pipeline", "mainstem.lake.iceberg", "mainstem.engine.duckdb",
-     "mainstem.source.sqlite", "mainstem.run", "mainstem.serve.bundle"]
-)  # fmt: skip
-
-
-def _run(root: Path, point: str) -> None:
-    os.environ[crash.VARIABLE] = point
-    run(root)
-
-
-def _in_a_process(root: Path, point: str) -> int | None:
-    process = _FORKS.Process(target=_run, args=(root, point))
-    process.start()
-    process.join(60)
-    return process.exitcode
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +27,7 @@ def test_every_point_is_known() -> None:
 
 
 def test_without_the_variable_nothing_happens(project: Path) -> None:
-    assert _in_a_process(project, "") == 0
+    assert in_a_process(project, "") == 0
 
 
 @pytest.mark.parametrize("point", [*POINTS, *LATER])
@@ -75,7 +42,7 @@ def test_killed(project: Path, point: str) -> None:
         "insert into order_lines select 14, max(line_number) + 1, 'car', 2, 10.00 from order_lines",
     )
 
-    assert _in_a_process(project, point) == -signal.SIGKILL, "the fault did not fire"
+    assert in_a_process(project, point) == -signal.SIGKILL, "the fault did not fire"
 
     # Readers: the release of before, whole; or the new one, whole, if it was published already.
     release = lake.current_release()

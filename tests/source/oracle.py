@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from mainstem.contract.canonical import Dialect, Form, Hash
+from mainstem.hashing.jenkins import jenkins_64
 from mainstem.schema import Table
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -23,6 +24,11 @@ def _hash(kind: Hash, data: bytes) -> int:
     if kind is Hash.CRC32:
         return zlib.crc32(data)
     return int.from_bytes(hashlib.md5(data).digest()[:8], "big")
+
+
+def row_hash(kind: Hash, data: bytes) -> int:
+    """The hash of a row's text. (PostgreSQL's own is held to the server in test_postgres_hash.py.)"""
+    return jenkins_64(data) if kind is Hash.JENKINS_64 else _hash(kind, data)
 
 
 def _micros(value: datetime) -> int:
@@ -71,5 +77,5 @@ def checksum(dialect: Dialect, table: Table, batches: Sequence[pa.RecordBatch]) 
                 for value, column in zip(row, table.columns, strict=True)
             ]
             joined = "\x1f".join("\x1e" if text is None else text for text in texts)
-            rows, total = rows + 1, total + _hash(dialect.hash, joined.encode())
+            rows, total = rows + 1, total + row_hash(dialect.hash, joined.encode())
     return rows, total

@@ -36,6 +36,8 @@ class Hash(StrEnum):
 
     CRC32 = "crc32"  # CRC-32 (ISO 3309, as zlib) of the UTF-8 bytes
     MD5_64 = "md5_64"  # the first 64 bits of MD5, big-endian, unsigned
+    # PostgreSQL's own (hashing/jenkins.py), for rows; texts and bytes that stand as a number are of MD5_64.
+    JENKINS_64 = "jenkins_64"
 
 
 class Dialect(Protocol):

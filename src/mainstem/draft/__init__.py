@@ -9,10 +9,11 @@ from mainstem.draft.dims import plan
 from mainstem.draft.explain import explain
 from mainstem.draft.facts import find
 from mainstem.draft.graph import build
+from mainstem.draft.histories import with_histories
 from mainstem.draft.links import with_links
 from mainstem.draft.lint import SQLFLUFF
 from mainstem.draft.patch import Proposed, propose
-from mainstem.draft.profile import ColumnProfile, Profile
+from mainstem.draft.profile import ColumnProfile, Profile, contained_key
 from mainstem.draft.render import render
 from mainstem.draft.star import DraftedFile, Hop, Star
 from mainstem.schema import Database
@@ -26,6 +27,7 @@ __all__ = [
     "Proposed",
     "Star",
     "SumOverLines",
+    "contained_key",
     "draft",
     "explain",
     "from_benchmark",
@@ -44,4 +46,4 @@ def draft(database: Database, profile: Profile | None = None) -> Star:
     Never empty for a database that has a table with columns. See docs/drafting.md for how it decides.
     """
     found = find(build(database, profile))
-    return assemble(found, plan(found))
+    return assemble(found, with_histories(found, plan(found)))

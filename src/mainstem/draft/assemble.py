@@ -81,7 +81,10 @@ def _dimension(found: Found, plan: dims.Plan, base: str, entity: str, name: str)
             )
         )
     for hop in node.own:
-        attributes += _own_parent(node, hop, taken)
+        attributes += _names_at(node, hop, naming.self_role(hop, node), taken)
+    for hop in _elsewhere(found, plan, node):
+        said = naming.role(hop, node, found.graph[hop.target]) or naming.entity(found.graph[hop.target])
+        attributes += _names_at(found.graph[hop.target], hop, said, taken)
     kept = []
     for path in paths:
         columns = _folded_columns(found, base, path, paths, taken)
@@ -112,8 +115,17 @@ def _referred(found: Found, base: str) -> tuple[str, ...]:
     return (found.graph[base].table.columns[0].name,)
 
 
-def _own_parent(node: Node, hop: Hop, taken: naming.Names) -> list[SourceColumn]:
-    prefix = naming.self_role(hop, node)
+def _elsewhere(found: Found, plan: dims.Plan, node: Node) -> list[Hop]:
+    """Links to another dimension that no fact shares in this role (the patient's own physician)."""
+    folded = {path[0] for path in plan.folds[node.name]}
+    shared = {path[-1] for paths in plan.links.values() for path in paths}
+    if found.shapes[node.name] is Shape.HISTORY:
+        return []
+    return [hop for hop in node.links if hop.target in plan.bases and hop not in folded | shared]
+
+
+def _names_at(node: Node, hop: Hop, prefix: str, taken: naming.Names) -> list[SourceColumn]:
+    """What the row at the end of a link is called, under the role that it has here."""
     names = ("name", "firstname", "lastname", "fname", "lname", "surname")
     shown = tuple(c for c in node.columns(Use.PERSON) if node.said_of[c.name][-1] in names) or node.columns(
         Use.LABEL
@@ -197,7 +209,7 @@ def _fact(
     hop = found.lines.get(table)
     one = naming.fact_entity(found.graph, node, found.graph[hop.target] if hop else None)
     name = names.take(f"fact_{naming.many(one)}", f"fact_{words.snake(node.said)}")
-    links = _links(found, plan.links[table], named, entities)
+    links = _links(found, table, plan, named, entities)
     taken = naming.Names([link.name for link in links])
     dated = {column.name for column in node.dates}
     names_of = {c: taken.take(naming.column(node, c)) for c in node.key if c not in dated}
@@ -209,7 +221,7 @@ def _fact(
     }
     names_of |= {c: taken.take(naming.column(node, c)) for c in node.key if c not in names_of}
     key = tuple(SourceColumn(names_of[c], c, (), note(node, c)) for c in node.key)
-    units = [node, *(found.graph[path[-1].target] for path in headers)]
+    units = [node, *(found.graph[path[-1].target] for path in plan.reached[table].joined)]
     measures = measures_of(found.graph, node, taken, dated=bool(dates), units=units)
     attributes = fact_columns.attributes(found, node, headers, taken)
     junk, attributes = junk_of(found.graph, node, one, attributes, names)
@@ -222,8 +234,9 @@ def _fact(
 
 
 def _links(
-    found: Found, paths: tuple[Path, ...], named: dict[str, str], entities: dict[str, str]
+    found: Found, table: str, plan: dims.Plan, named: dict[str, str], entities: dict[str, str]
 ) -> tuple[Link, ...]:
+    paths = plan.links[table]
     taken = naming.Names()
     times: dict[str, int] = {}
     for path in paths:
@@ -243,7 +256,15 @@ def _links(
         else:
             keyed, said = entity, said if times[base] > 1 else ""
         through = naming.entity(found.graph[path[-1].table])
-        result.append(Link(taken.take(f"{keyed}_key", f"{through}_{entity}_key"), named[base], path, said))
+        result.append(
+            Link(
+                taken.take(f"{keyed}_key", f"{through}_{entity}_key"),
+                named[base],
+                path,
+                said,
+                plan.as_of.get((table, path)),
+            )
+        )
     return tuple(result)
 
 

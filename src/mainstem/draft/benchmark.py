@@ -63,7 +63,9 @@ def _type(name: str, native: str) -> Type:
 
 
 def to_benchmark(star: Star) -> dict[str, Any]:
-    """The star in the form that the benchmark's scorer reads."""
+    """The star in the form that the benchmark's scorer reads, which knows no versions: dimensions made of
+    the source's histories stand apart, under `histories`."""
+    apart = star.histories
     return {
         "facts": [
             {
@@ -71,7 +73,7 @@ def to_benchmark(star: Star) -> dict[str, Any]:
                 "grain_tables": [fact.table],
                 "joined_tables": sorted({path[-1].target for path in fact.joined}),
                 "measures": [f"{fact.table}.{m.column}" for m in fact.measures if m.column],
-                "dims": sorted({link.dimension for link in fact.links}),
+                "dims": sorted({link.dimension for link in fact.links if not link.as_of}),
                 "dates": sorted({f"{_at(fact.table, d.path)}.{d.column}" for d in fact.dates}),
             }
             for fact in star.facts
@@ -89,8 +91,12 @@ def to_benchmark(star: Star) -> dict[str, Any]:
                 "natural_key": [f"{dim.table}.{column}" for column in dim.key],
             }
             for dim in star.dimensions
+            if dim.name not in apart
         ],
         "bridges": [{"name": bridge.name, "source_tables": [bridge.table]} for bridge in star.bridges],
+        "histories": [
+            {"name": dim.name, "base_table": dim.table} for dim in star.dimensions if dim.name in apart
+        ],
     }
 
 

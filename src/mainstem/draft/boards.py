@@ -22,20 +22,6 @@ from mainstem.draft.star import (
 from mainstem.draft.walk import is_geo
 from mainstem.schema import Kind
 
-_PLANNED = frozenset(
-    [
-        "required",
-        "due",
-        "commit",
-        "committed",
-        "promised",
-        "expected",
-        "estimated",
-        "scheduled",
-        "planned",
-        "requested",
-    ]
-)
 _LABEL = 1.5
 _OF_PEOPLE = frozenset({"contact", "title", "salutation", "suffix", "occupation", "job"})
 _SELDOM = 0.2  # share of rows without a date from which it is not the one people mean
@@ -129,7 +115,9 @@ def _main(fact: Fact, measures: dict[str, Any]) -> str:
 def _date(fact: Fact, graph: Graph) -> DateRole | None:
     """The date people mean: when it happened, not when it should have or was done with; one that the rows
     have, where the data says so."""
-    usable = [role for role in fact.dates if not role.later and not set(role.name.split("_")) & _PLANNED]
+    usable = [
+        role for role in fact.dates if not role.later and not set(role.name.split("_")) & lexicon.PLANNED
+    ]
 
     def known(role: DateRole) -> bool:
         owner = role.path[-1].target if role.path else fact.table

@@ -149,32 +149,96 @@ def _date(c: Named) -> Use | None:
 
 
 def _is_number(c: Named) -> Use | None:
-    """Whether a numeric column counts or weighs something, and how it adds up."""
-    means = c.means or ("",)
-    if len(means) > 1 and means[0] == "number" and means[-1] not in ("number", "id"):
-        return Use.ADDITIVE  # number_of_guests, num_items
-    if means[-1] == "count":
-        return Use.ADDITIVE
-    if means[-1] in lexicon.KEY_WORDS | lexicon.ORDINAL | {"number"}:
-        return None
-    if c.has(frozenset({"min", "max", "minimum", "maximum", "low", "high"})):
-        return Use.PRICE
-    figures = c.profile
-    if c.has(frozenset({"tax", "discount"})) and figures and figures.high is not None and figures.high <= 1:
-        return Use.PRICE
-    if means[-1] == "price" and c.has(frozenset({"extended", "total", "line", "sum"})):
-        return Use.ADDITIVE
-    if c.has(lexicon.PRICE) and not (
-        means[-1] in lexicon.MONEY and means[-1] not in lexicon.PRICE and "unit" not in means
-    ):
-        return Use.PRICE
-    if ("unit" in c.said or "standard" in c.said or "list" in c.said) and c.has(lexicon.MONEY):
-        return Use.PRICE
-    if c.has(lexicon.SEMI):
-        return Use.SEMI
-    if c.has(lexicon.ADDITIVE):
-        return Use.ADDITIVE if means[-1] not in ("type", "status", "code", "flag", "class", "year") else None
+    """Whether a numeric column counts or weighs something, and how it adds up: the first rule that knows."""
+    for rule in NUMBERS:
+        if rule.test(c):
+            return rule.use
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class NumberRule:
+    """`use` is what a number is when `test` holds (None: no measure); `why` says so in words."""
+
+    name: str
+    use: Use | None
+    test: Callable[[Named], bool]
+    why: str
+
+
+def _last(c: Named) -> str:
+    return c.means[-1] if c.means else ""
+
+
+def _share(c: Named) -> bool:
+    figures = c.profile
+    return (
+        c.has(frozenset({"tax", "discount"}))
+        and figures is not None
+        and figures.high is not None
+        and figures.high <= 1
+    )
+
+
+def _rate(c: Named) -> bool:
+    priced = _last(c) in lexicon.MONEY and _last(c) not in lexicon.PRICE and "unit" not in c.means
+    return c.has(lexicon.PRICE) and not priced
+
+
+_LIMITS = frozenset({"min", "max", "minimum", "maximum", "low", "high"})
+
+NUMBERS: tuple[NumberRule, ...] = (
+    NumberRule(
+        "number of",
+        Use.ADDITIVE,
+        lambda c: len(c.means) > 1 and c.means[0] == "number" and _last(c) not in ("number", "id"),
+        "number_of_guests counts",
+    ),
+    NumberRule("count", Use.ADDITIVE, lambda c: _last(c) == "count", "it says that it counts"),
+    NumberRule(
+        "code",
+        None,
+        lambda c: _last(c) in lexicon.KEY_WORDS | lexicon.ORDINAL | {"number"},
+        "it identifies, or puts rows in order",
+    ),
+    NumberRule("limit", Use.PRICE, lambda c: c.has(_LIMITS), "an extreme of values does not add up"),
+    NumberRule("share", Use.PRICE, _share, "the data says it is from 0 to 1"),
+    NumberRule(
+        "on hand",
+        Use.SEMI,
+        lambda c: ("on", "hand") in zip(c.said, c.said[1:], strict=False),
+        "what is there at a time adds up over all but time",
+    ),
+    NumberRule(
+        "load",
+        Use.ADDITIVE,
+        lambda c: "weight" in c.means and bool(c.means) and c.means[0] in ("gross", "net", "total", "tare"),
+        "a load, as against the weight of a body",
+    ),
+    NumberRule(
+        "extended price",
+        Use.ADDITIVE,
+        lambda c: _last(c) == "price" and c.has(frozenset({"extended", "total", "line", "sum"})),
+        "a price of the whole line",
+    ),
+    NumberRule("rate", Use.PRICE, _rate, "a price, a rate, a rating: averaged, never summed"),
+    NumberRule(
+        "unit price",
+        Use.PRICE,
+        lambda c: bool({"unit", "standard", "list"} & set(c.said)) and c.has(lexicon.MONEY),
+        "money for one of them",
+    ),
+    NumberRule("level", Use.SEMI, lambda c: c.has(lexicon.SEMI), "a level adds up over all but time"),
+    NumberRule(
+        "quantity",
+        Use.ADDITIVE,
+        lambda c: (
+            c.has(lexicon.ADDITIVE) and _last(c) not in ("type", "status", "code", "flag", "class", "year")
+        ),
+        "quantities and amounts add up",
+    ),
+)
+"""How numbers add up, by their words; the first that holds."""
 
 
 def _number(c: Named) -> Use | None:
@@ -188,7 +252,8 @@ def _number(c: Named) -> Use | None:
     kind = c.column.type.kind
     fraction = kind in (Kind.FLOAT, Kind.DOUBLE) or (kind is Kind.DECIMAL and c.column.type.scale > 0)
     counted = bool(c.said) and words.singular(c.said[-1]) != c.said[-1]  # guests, runs, adults
-    return Use.ADDITIVE if (fraction or counted) and not c.has(lexicon.CLASS | lexicon.GEO) else Use.CODE
+    spoken = c.has(lexicon.CLASS | lexicon.GEO) and not c.ends(lexicon.UNIT_TAIL)  # area, but area_ha
+    return Use.ADDITIVE if (fraction or counted) and not spoken else Use.CODE
 
 
 def _person(c: Named) -> Use | None:

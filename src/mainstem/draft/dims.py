@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mainstem.draft import lexicon
 from mainstem.draft.columns import LEFT_OUT, Use
 from mainstem.draft.facts import Found, is_person
 from mainstem.draft.graph import Node
 from mainstem.draft.shapes import Shape, identity, payload
-from mainstem.draft.star import Hop, Path
+from mainstem.draft.star import AsOf, Hop, Path
 from mainstem.draft.walk import Reached, ancestors, is_geo, reach, small_class, works_here
 
 
@@ -26,6 +26,7 @@ class Plan:
     bridges: Mapping[str, tuple[Hop, ...]]
     gathered: Mapping[str, tuple[tuple[str, Hop, Hop], ...]]
     why: Mapping[str, tuple[str, ...]]
+    as_of: Mapping[tuple[str, Path], AsOf] = field(default_factory=dict)
 
 
 def plan(found: Found) -> Plan:
@@ -37,12 +38,13 @@ def plan(found: Found) -> Plan:
     links = {fact: [_to_base(found, path, roots) for path in paths] for fact, paths in links.items()}
     bases = dict.fromkeys(path[-1].target for paths in links.values() for path in paths)
     _promote(found, links, bases, why)
+    _conform(found, links, bases, why)
     bridges = _bridges(found, reached, bases, why)
-    folds = {base: _folds(found, base, frozenset(bases)) for base in bases}
+    folded = {base: folds(found, base, frozenset(bases)) for base in bases}
     gathered = _gathered(found, bridges, bases)
-    _explain_folds(found, folds, why)
+    _explain_folds(found, folded, why)
     return Plan(
-        reached, tuple(bases), folds, {f: tuple(_distinct(p)) for f, p in links.items()}, bridges, gathered,
+        reached, tuple(bases), folded, {f: tuple(_distinct(p)) for f, p in links.items()}, bridges, gathered,
         {n: tuple(dict.fromkeys(w)) for n, w in why.items()},
     )  # fmt: skip
 
@@ -94,7 +96,25 @@ def _promote(
                 )
 
 
-def _folds(found: Found, base: str, bases: frozenset[str]) -> tuple[Path, ...]:
+def _conform(
+    found: Found, links: dict[str, list[Path]], bases: dict[str, None], why: dict[str, list[str]]
+) -> None:
+    """A to-one ancestor that is a dimension of its own folds in nowhere: each fact that has it only through
+    another dimension (the member whose field it was) links to it, so that both share it."""
+    stop = frozenset(bases)
+    for fact, paths in links.items():
+        direct = {path[-1].target for path in paths}
+        for path in list(paths):
+            for further in ancestors(found, path[-1].target, stop):
+                node = found.graph[further[-1].target]
+                if node.name not in stop or node.name in direct or small_class(node) or is_geo(node):
+                    continue
+                direct.add(node.name)
+                paths.append((*path, *further))
+                why[node.name].append(f"{fact} has it through {path[-1].target}: one dimension for both.")
+
+
+def folds(found: Found, base: str, bases: frozenset[str]) -> tuple[Path, ...]:
     """Rule 17: to-one ancestors fold unless they are dimensions; places and small classes fold anyway."""
     kept: list[Path] = []
     closed: set[Path] = set()

@@ -13,7 +13,10 @@ def explain(star: Star) -> str:
         lines += _fact(star, fact)
     for dimension in star.dimensions:
         folded = ", ".join(dict.fromkeys(path[-1].target for path in dimension.folded))
-        lines.append(f"{dimension.name}: {dimension.table}" + (f" with {folded}" if folded else ""))
+        versions = ", one row a version" if dimension.name in star.histories else ""
+        lines.append(
+            f"{dimension.name}: {dimension.table}" + (f" with {folded}" if folded else "") + versions
+        )
     lines += [
         f"{fact.junk.name}: {len(fact.junk.columns)} flags of {fact.name}" for fact in star.facts if fact.junk
     ]

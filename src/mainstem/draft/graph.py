@@ -168,7 +168,9 @@ def _by_data(named: Named, use: Use, rows: int) -> Use:
         return use
     if figures.nulls >= 1:
         return Use.JUNK
-    return Use.FLAG if use in (Use.TEXT, Use.CODE) and _two_valued(named.column, figures) else use
+    unit = bool(set(named.means) & lexicon.UNIT)  # two currencies are no yes and no
+    two = use in (Use.TEXT, Use.CODE) and not unit and _two_valued(named.column, figures)
+    return Use.FLAG if two else use
 
 
 def _two_valued(column: Column, figures: ColumnProfile) -> bool:

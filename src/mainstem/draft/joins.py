@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mainstem.draft import lexicon, naming, words
 from mainstem.draft.graph import Graph
-from mainstem.draft.star import Path
+from mainstem.draft.star import AsOf, Path
 from mainstem.schema import Kind
 
 
@@ -17,6 +17,7 @@ class Joins:
         self._ctes: dict[str, str] = {}
         self._taken = naming.Names([*reserved, "final", "described", "unknown"])
         self._aliases: dict[Path, str] = {(): self.cte(base)}
+        self._versions: dict[Path, tuple[AsOf, str]] = {}
 
     def cte(self, table: str) -> str:
         """The name of the table's import CTE."""
@@ -46,6 +47,11 @@ class Joins:
         self._aliases[path] = name
         return name
 
+    def version(self, path: Path, as_of: AsOf, moment: str) -> str:
+        """The alias of a history's version that held at `moment` (SQL); joins it if it is not yet."""
+        self._versions.setdefault(path, (as_of, moment))
+        return self.alias(path)
+
     def column(self, path: Path, name: str) -> str:
         """A column of the table at the end of the path: `customers."customerName"`."""
         return f"{self.alias(path)}.{words.quote(name)}"
@@ -62,10 +68,8 @@ class Joins:
 
     def imports(self) -> list[str]:
         """The import CTEs, one a table."""
-        return [
-            f"{name} as (\n    select * from raw.{words.quote(table)}\n)"
-            for table, name in self._ctes.items()
-        ]
+        histories = {path[-1].target: as_of for path, (as_of, _) in self._versions.items()}
+        return [_import(name, table, histories.get(table)) for table, name in self._ctes.items()]
 
     def clause(self, indent: str = "    ") -> str:
         """`from … left join … on …`, in the order of asking."""
@@ -83,8 +87,37 @@ class Joins:
                 )
                 for c, t in zip(hop.columns, hop.target_columns, strict=True)
             ]
+            if path in self._versions:
+                as_of, moment = self._versions[path]
+                since = began(alias, as_of)
+                following = f"{alias}.{following_start(as_of)}"
+                pairs += [f"{moment} >= {since}", f"({moment} < {following} or {following} is null)"]
             lines.append(f"{indent}left join {named}\n{indent}    on{_and(pairs, indent)}")
         return "\n".join(lines)
+
+
+def following_start(as_of: AsOf) -> str:
+    """The column that says when the next version began."""
+    return words.quote(f"next_{words.snake(words.split(as_of.since))}")
+
+
+def began(alias: str, as_of: AsOf) -> str:
+    """When a version began: the moment, or its day."""
+    value = f"{alias}.{words.quote(as_of.since)}"
+    return value if as_of.exact else f"cast({value} as date)"
+
+
+def _import(name: str, table: str, as_of: AsOf | None) -> str:
+    if as_of is None:
+        return f"{name} as (\n    select * from raw.{words.quote(table)}\n)"
+    since = words.quote(as_of.since)
+    shown = since if as_of.exact else f"cast({since} as date)"
+    by = ", ".join(words.quote(column) for column in as_of.by)
+    return (
+        f"{name} as (\n    select\n        *,\n        lead({shown}) over (\n"
+        f"            partition by {by}\n            order by {since}\n"
+        f"        ) as {following_start(as_of)}\n    from raw.{words.quote(table)}\n)"
+    )
 
 
 def _and(pairs: list[str], indent: str) -> str:

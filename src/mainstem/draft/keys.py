@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from mainstem.draft import lexicon, words
-from mainstem.draft.profile import ENOUGH, Profile
+from mainstem.draft import composites, lexicon, words
+from mainstem.draft.profile import ACCEPT, ASK, ENOUGH, Profile, score_link
 from mainstem.draft.star import Hop, Proposal
 from mainstem.schema import Column, Kind, Table
 
-ACCEPT = 0.7
-"""Score from which a candidate is taken (Rostin et al. 2009; weights in docs/drafting.md)."""
-
-ASK = 0.5
-"""Score from which a candidate that is not taken is asked for."""
+ROLE = 0.5
+"""Worth of a name that says a table and not its key (`origin_hub`): taken with the values, never alone."""
 
 WEAK = 0.3
 """Worth of a name that only mentions the table: with all values found it is asked for, never taken."""
@@ -81,6 +78,10 @@ def foreign_keys(
             found.setdefault(table.name, []).append(best.hop)
         if best:
             proposals.append(best)
+    for together in composites.proposals(tables, said, profile, search.loose):
+        if together.accepted:
+            found.setdefault(together.hop.table, []).append(together.hop)
+        proposals.append(together)
     kept = {name: tuple(hops) for name, hops in _without_cycles(tables, found).items()}
     proposals = [p for p in proposals if not p.accepted or p.hop in kept.get(p.hop.table, ())]
     return kept, tuple(proposals)
@@ -89,7 +90,8 @@ def foreign_keys(
 def candidates(tables: list[Table], said: Mapping[str, tuple[str, ...]], profile: Profile) -> list[Hop]:
     """Every link that a name makes likely enough to look at the values."""
     search = _Search(tables, said, profile)
-    return [hop for table, column in _unlinked(tables) for _, hop in search.named(table, column)]
+    single = [hop for table, column in _unlinked(tables) for _, hop in search.named(table, column)]
+    return single + [hop for _, hop in composites.named(tables, said, search.loose)]
 
 
 def _unlinked(tables: list[Table]) -> Iterator[tuple[Table, Column]]:
@@ -108,7 +110,7 @@ class _Search:
 
     def __init__(self, tables: list[Table], said: Mapping[str, tuple[str, ...]], profile: Profile) -> None:
         self._profile = profile
-        self._loose = sum(bool(table.foreign_keys) for table in tables) < 0.3 * len(tables)
+        self.loose = sum(bool(table.foreign_keys) for table in tables) < 0.3 * len(tables)
         self._by_key: dict[tuple[str, ...], list[Table]] = {}
         self._by_name: dict[tuple[str, ...], list[Table]] = {}
         self._by_tail: dict[tuple[str, ...], list[Table]] = {}
@@ -142,7 +144,7 @@ class _Search:
         scored = []
         for name, hop in self.named(table, column):
             contained = self._profile.contained.get((table.name, column.name, hop.target))
-            score = _score(name, contained)
+            score = score_link(name, contained)
             if score >= (ACCEPT if contained is None else ASK):
                 scored.append((-score, hop.target, hop, name, contained))
         if not scored:
@@ -162,8 +164,10 @@ class _Search:
             and ((len(said) > 1 and _names_a_key(said)) or said[0] in lexicon.CODES)
         ):
             yield 1.0, owners[0]
-        if self._loose and (column.type.kind is not Kind.STRING or "uuid" in column.native):
+        if self.loose and (column.type.kind is not Kind.STRING or "uuid" in column.native):
             yield from ((0.9, t) for t in self._by_name.get(said, ()))  # orders.customer → customers.id
+        if self.loose and self._profile.looked:
+            yield from ((ROLE, t) for start in range(len(said)) for t in self._by_name.get(said[start:], ()))
         if len(said) < 2 or not _names_a_key(said):
             return
         stem = said[:-1]
@@ -171,7 +175,7 @@ class _Search:
         if stem[-1] in ("parent", "manager", "supervisor", "boss") and table.primary_key:
             same_word = _said(table.primary_key[0])[-1] == said[-1]
             yield from ((0.9, t) for t in (table,) if same_word and len(table.primary_key) == 1)
-        if not self._loose:
+        if not self.loose:
             return
         for start in range(1, len(stem)):
             named = self._by_name.get(stem[start:], ())
@@ -179,7 +183,11 @@ class _Search:
         if stem[-1] not in lexicon.CLASS | lexicon.LINE:
             yield from ((0.75, t) for t in self._by_tail.get(stem, ()))
         for word in stem:
-            yield from ((WEAK, t) for t in self._by_name.get((word,), ()))
+            likely = WEAK if word == stem[-1] else WEAK - 0.05
+            yield from ((likely, t) for t in self._by_name.get((word,), ()))
+        if stem[-1] in lexicon.PARTY:  # account_manager_id → staff
+            yield from ((WEAK, t) for name, tables in self._by_name.items() for t in tables
+                        if name[-1] in lexicon.PERSON_ROLE)  # fmt: skip
 
 
 def _said(name: str) -> tuple[str, ...]:
@@ -188,11 +196,6 @@ def _said(name: str) -> tuple[str, ...]:
 
 def _names_a_key(said: tuple[str, ...]) -> bool:
     return said[-1] in lexicon.KEY_WORDS or said[-1] == "number"
-
-
-def _score(name: float, contained: float | None) -> float:
-    """.45 name + .55 contents; without data the name alone has to carry it."""
-    return name if contained is None else 0.45 * name + 0.55 * contained
 
 
 def _extends(table: Table, target: Table) -> bool:

@@ -138,6 +138,9 @@ LATER = _set(
 )
 """Dates that a null says have not yet happened."""
 
+PLANNED = _set("required due commit committed promised expected estimated scheduled planned requested")
+"""Dates that say when something was to happen."""
+
 PRICE = _set(
     """
     price msrp rate pct percent percentage ratio each temperature score rating avg average mean margin
@@ -160,6 +163,15 @@ ADDITIVE = _set(
     extended
     """
 )
+UNIT_TAIL = _set("kg g t ton tons tonnes lb lbs oz km mi m2 m3 sqm ha l ml litres liters kwh mwh")
+"""A unit at the end of a name: the number before it was weighed or measured."""
+LEVEL = _set(
+    """
+    level stock inventory balance snapshot occupancy holding position census counted occupied
+    stored held vacant free remaining pending backlog parked
+    """
+)
+"""What is the case at a time, as against what happened in it: of no use to sum over time."""
 NOT_MEASURE = KEY_WORDS | _set(
     """
     seq sequence line position pos ordinal order sort rank version revision year month week day quarter
@@ -180,6 +192,7 @@ MONEY = _set(
     debit credit
     """
 )
+UNIT = _set("currency unit uom")
 LABEL = _set("name title label subject caption headline")
 PERSON = _set(
     """

@@ -14,7 +14,8 @@ from mainstem.text import nearest
 
 def with_links(database: Database, links: Iterable[str], profile: Profile | None = None) -> Database:
     """The database with these links declared as well: `TABLE.COLUMN=OTHER_TABLE` (its key) or
-    `TABLE.COLUMN=OTHER_TABLE.COLUMN`. UsageError for names that are not there."""
+    `TABLE.COLUMN=OTHER_TABLE.COLUMN`; for a key of several columns `TABLE.ONE,TWO=OTHER_TABLE`.
+    UsageError for names that are not there."""
     for link in links:
         left, _, right = link.partition("=")
         table, _, column = left.strip().rpartition(".")
@@ -27,18 +28,20 @@ def with_links(database: Database, links: Iterable[str], profile: Profile | None
                     hint=nearest(name, names, "tables") or "write it as orders.buyer=customers",
                 )
         target = with_key(names[other], profile or Profile())
-        keys = (wanted,) if wanted else target.primary_key
-        for owner, named in ((names[table], column), *((target, key) for key in keys)):
+        keys = tuple(wanted.split(",")) if wanted else target.primary_key
+        own = tuple(name.strip() for name in column.split(","))
+        for owner, named in (*((names[table], name) for name in own), *((target, key) for key in keys)):
             columns = [c.name for c in owner.columns]
             if named not in columns:
                 hint = nearest(named, columns, "columns")
                 raise UsageError(f"--link {link}: {owner.name} has no column {named!r}", hint=hint)
-        if len(keys) != 1:
+        if len(keys) != len(own):
+            many = "one column" if len(own) == 1 else f"{len(own)} columns"
             raise UsageError(
-                f"--link {link}: {other} has no key of one column",
-                hint=f"name the column: {left.strip()}={other}.COLUMN",
+                f"--link {link}: {other} has no key of {many}",
+                hint=f"name the columns: {left.strip()}={other}.{'COLUMN' if len(own) == 1 else 'ONE,TWO'}",
             )
-        key = ForeignKey((column,), other, keys)
+        key = ForeignKey(own, other, keys)
         made = replace(names[table], foreign_keys=(*names[table].foreign_keys, key))
         database = replace(database, tables=tuple(made if t.name == table else t for t in database.tables))
     return database

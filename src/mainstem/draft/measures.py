@@ -15,6 +15,7 @@ from mainstem.schema import Column, Kind
 _FLOATS = (Kind.FLOAT, Kind.DOUBLE)
 _ADDS = {Use.ADDITIVE: Additivity.FULL, Use.SEMI: Additivity.SEMI, Use.PRICE: Additivity.NONE}
 _UNITS = (Use.TEXT, Use.CODE, Use.KEY, Use.LABEL)
+_READ = frozenset(["value", "result", "measured", "observed", "reading", "numeric"])
 _DIGITS = {Kind.INT: 10, Kind.LONG: 19}
 _WIDEST = 38
 
@@ -28,16 +29,47 @@ def measures_of(
     for column in node.columns(*MEASURES):
         adds = _ADDS[node.uses[column.name]]
         said = set(node.said_of[column.name])
-        money = bool(set(words.meanings(node.said_of[column.name])) & lexicon.MONEY)
+        money = _is_money(node.said_of[column.name])
         if not dated and adds is Additivity.FULL:
             adds = Additivity.NONE if said & {"cost", "price", "value"} else Additivity.SEMI
+        if adds is Additivity.FULL and _is_level(node, column):
+            adds = Additivity.SEMI
         name = taken.take(naming.column(node, column.name))
         comment = column.comment.strip().splitlines()[0].strip() if column.comment.strip() else ""
         made = Measure(name, column.name, adds, comment, "", money, column.type.kind not in _FLOATS)
-        result.append(_in_one_unit(graph, made, units))
+        result.append(_in_one_unit(graph, _of_its_kind(graph, node, made), units))
     derived = _amount(graph, node, taken, {m.column: m.name for m in result}) if dated else None
     result += [_in_one_unit(graph, derived, units)] if derived else []
     return (*result, *_durations(node, taken))
+
+
+def _is_money(said: tuple[str, ...]) -> bool:
+    """An amount of money by its words; gross and net may be weights."""
+    means = set(words.meanings(said))
+    return bool(means & lexicon.MONEY) and "weight" not in means and said[-1] not in lexicon.UNIT_TAIL
+
+
+def _is_level(node: Node, column: Column) -> bool:
+    """A count taken at a date of its key (a periodic snapshot): it adds up over all but time."""
+    dates = [c for c in node.dates if c.name in node.key]
+    if not dates or not any(set(hop.columns) & set(node.key) for hop in node.links):
+        return False
+    said = {
+        w for c in (column, *dates) for w in (*node.said_of[c.name], *words.meanings(node.said_of[c.name]))
+    }
+    return bool((said | {node.head}) & lexicon.LEVEL)
+
+
+def _of_its_kind(graph: Graph, node: Node, measure: Measure) -> Measure:
+    """A reading whose kind says its unit (a laboratory test, a sensor): kinds do not add up."""
+    if measure.additive is not Additivity.FULL or not set(measure.name.split("_")) <= _READ:
+        return measure
+    for hop in node.links:
+        kind = graph[hop.target]
+        if any(set(kind.said_of[c.name]) & {"unit", "uom", "units"} for c in kind.table.columns):
+            told = f"{words.title(measure.name)}, in the unit of its {naming.entity(kind).replace('_', ' ')}."
+            return replace(measure, additive=Additivity.NONE, description=measure.description or told)
+    return measure
 
 
 def _in_one_unit(graph: Graph, measure: Measure, units: Sequence[Node]) -> Measure:
@@ -69,7 +101,7 @@ def _durations(node: Node, taken: naming.Names) -> tuple[Measure, ...]:
         since = naming.event_date(node, begun[0].name)
         first, last = (f"cast({{{words.quote(c.name)}}} as date)" for c in (begun[0], column))
         told = f"Days from {since.replace('_', ' ')} to {role.replace('_', ' ')}; empty until then."
-        name = taken.take(f"days_to_{role}")
+        name = taken.take(f"days_until_{role}")
         made.append(Measure(name, "", Additivity.NONE, told, f"date_diff('day', {first}, {last})"))
     return tuple(made)
 

@@ -99,6 +99,8 @@ def event_date(node: Node, name: str) -> str:
         said.pop()
     if len(said) == 1 and said[0] in lexicon.TIME_TAIL:
         said = [entity(node).rpartition("_")[2]]
+    if len(said) > 1 and set(said[:-1]) & lexicon.PLANNED:
+        return words.snake(said)  # requested_delivery: nothing has been delivered yet
     said[-1] = lexicon.PARTICIPLES.get(words.singular(said[-1]), lexicon.PARTICIPLES.get(said[-1], said[-1]))
     if len(said) == 2 and said[1] == "started" and said[0] in ("actual", "scheduled", "planned"):
         return words.snake(said)

@@ -34,9 +34,8 @@ def _asked(found: Found, star: Star) -> Iterator[str]:
     for proposal in found.graph.proposals:
         if not proposal.accepted:
             hop = proposal.hop
-            yield (
-                f"Is this a foreign key? {proposal}. If so: --link {hop.table}.{hop.columns[0]}={hop.target}"
-            )
+            answer = f"--link {hop.table}.{','.join(hop.columns)}={hop.target}"
+            yield f"Is this a foreign key? {proposal}. If so: {answer}"
 
 
 def _split_groups(found: Found, star: Star) -> Iterator[str]:
@@ -84,11 +83,12 @@ def _mostly_missing(found: Found, star: Star) -> Iterator[str]:
 
 
 def _histories(found: Found, star: Star) -> Iterator[str]:
+    drafted = {dimension.table for dimension in star.dimensions}
     for name, shape in found.shapes.items():
-        if shape is Shape.HISTORY and name not in found.facts:
+        if shape is Shape.HISTORY and name not in found.facts and name not in drafted:
             yield (
-                f"{name} keeps the history of an entity (type 2); dimensions are drafted as they are now, "
-                "not as they were: no versions are made from it."
+                f"{name} keeps a history (from, to), but no dated fact refers to one version of it: several "
+                "may hold at a time, or no fact refers to what it is the history of. Left out."
             )
 
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+ACCEPT = 0.7
+"""Score from which an undeclared link is taken (Rostin et al. 2009; weights in docs/drafting.md)."""
+
+ASK = 0.5
+"""Score from which one that is not taken is asked for."""
 
 ENOUGH = 50
 """Rows below which the data decides nothing by what it happens not to hold."""
@@ -24,6 +30,16 @@ class ColumnProfile:
     cases: int = 0
 
 
+def contained_key(columns: Sequence[str]) -> str:
+    """How `Profile.contained` names the columns of a link."""
+    return ", ".join(columns)
+
+
+def score_link(name: float, contained: float | None) -> float:
+    """.45 name + .55 contents; without data the name alone has to carry it."""
+    return name if contained is None else 0.45 * name + 0.55 * contained
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """All figures by lake names.
@@ -31,7 +47,8 @@ class Profile:
     `rows` by table (an estimate where `sampled`); `looked` the rows looked at; `columns` by (table, column);
     `contained` by (table, column, other table): the share of the column's values that are found in the other
     table's key; `adds_up` by (header, column, line): the share of headers whose amount is the sum of their
-    lines. `unasked` are tables that time did not allow.
+    lines. `unasked` are tables that time did not allow, `unfinished` the number of
+    further questions (keys, sums) for which there was none.
     """
 
     rows: Mapping[str, int] = field(default_factory=dict)
@@ -41,6 +58,7 @@ class Profile:
     looked: Mapping[str, int] = field(default_factory=dict)
     sampled: frozenset[str] = frozenset()
     unasked: tuple[str, ...] = ()
+    unfinished: int = 0
 
     def column(self, table: str, column: str) -> ColumnProfile | None:
         """The figures of one column, if known."""

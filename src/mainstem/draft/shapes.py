@@ -52,7 +52,16 @@ def _technical(graph: Graph, node: Node) -> bool:
     if node.head == "password" or "password" in node.means:
         return True
     noun = node.head in lexicon.TECHNICAL or (len(node.means) > 1 and node.means[-2:] == ("build", "version"))
-    return noun and not node.links and not graph.children[node.name]
+    if graph.children[node.name]:
+        return False
+    return noun and (not node.links or _trail(node))
+
+
+def _trail(node: Node) -> bool:
+    """Who did what in the application (`login_audit`): one link, no number, no word of the business."""
+    business = set(node.means) & (lexicon.EVENT - lexicon.HISTORY)
+    trail = node.head in ("audit", "log", "trail", "changelog", "trace")
+    return trail and not business and len(node.links) < 2 and not node.measures
 
 
 def _media(graph: Graph, node: Node) -> bool:

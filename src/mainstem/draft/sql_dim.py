@@ -8,7 +8,7 @@ from mainstem.draft import header, words
 from mainstem.draft.columns import Use
 from mainstem.draft.graph import Graph
 from mainstem.draft.joins import Joins, key_text
-from mainstem.draft.sql_fact import MISSING, junk_key, named, select
+from mainstem.draft.sql_fact import MISSING, about, junk_key, named, select
 from mainstem.draft.star import (
     Bridge,
     DateRole,
@@ -124,7 +124,11 @@ def _dimension_header(star: Star, dimension: Dimension, graph: Graph) -> dict[st
         columns[item.name] = f"{words.title(item.name)}, listed by name."
     return {
         "kind": "dimension",
-        "description": f"{words.title(dimension.name.removeprefix('dim_'))}, one row each and an unknown.",
+        "description": about(
+            graph,
+            dimension.table,
+            f"{words.title(dimension.name.removeprefix('dim_'))}, one row each and an unknown.",
+        ),
         "key": header.flow_list([dimension.key_name]),
         "columns": columns,
         "why": why,
@@ -169,10 +173,10 @@ def junk_file(star: Star, fact: Fact, junk: Junk, graph: Graph) -> DraftedFile:
     )
     last = ",\n".join(f"    {name}" for name in names)
     body = ",\n\n".join([*joins.imports(), found, final])
-    about = junk.entity.replace("_", " ")
+    flags = junk.entity.replace("_", " ")
     document = {
         "kind": "dimension",
-        "description": f"{words.title(about)}: one row a combination that occurs, and an unknown.",
+        "description": f"{words.title(flags)}: one row a combination that occurs, and an unknown.",
         "key": header.flow_list([junk.key_name]),
         "columns": {
             junk.key_name: "Key: the values joined by bars; 'missing' is the unknown combination.",
@@ -330,7 +334,9 @@ def bridge_file(star: Star, bridge: Bridge, graph: Graph) -> DraftedFile:
     why += [f"The weight is {share}, brought to a sum of 1; equal shares where it is empty."] if share else []
     document = {
         "kind": "bridge",
-        "description": f"{words.title(bridge.name.removeprefix('bridge_'))}, one row each.",
+        "description": about(
+            graph, bridge.table, f"{words.title(bridge.name.removeprefix('bridge_'))}, one row each."
+        ),
         "grain": {"statement": "one row per association", "table": f"raw.{bridge.table}"},
         "key": header.flow_list(
             [names[c] for c in key if c in names] if all(c in names for c in key) else []

@@ -7,7 +7,18 @@ from typing import Any
 from mainstem.draft import header, words
 from mainstem.draft.graph import Graph
 from mainstem.draft.joins import Joins, key_text
-from mainstem.draft.star import Additivity, DateRole, DraftedFile, Fact, Junk, Measure, SourceColumn, Star
+from mainstem.draft.star import (
+    Additivity,
+    AsOf,
+    DateRole,
+    DraftedFile,
+    Fact,
+    Junk,
+    Measure,
+    Path,
+    SourceColumn,
+    Star,
+)
 from mainstem.schema import Kind
 
 MISSING = "'missing'"
@@ -59,10 +70,25 @@ def _keys(star: Star, fact: Fact, joins: Joins) -> list[tuple[str, str]]:
         result.append((f"{role.name}_date_key", _date_key(role, joins)))
     for link in fact.links:
         key = star.dimension(link.dimension).key
+        if link.as_of:
+            result.append((link.name, _version_key(link.path, link.as_of, key, joins)))
+            continue
         result.append((link.name, f"coalesce({key_text(joins, link.path, key)}, {MISSING})"))
     if fact.junk:
         result.append((fact.junk.key_name, junk_key(fact.junk, joins)))
     return result
+
+
+def _version_key(path: Path, as_of: AsOf, key: tuple[str, ...], joins: Joins) -> str:
+    """The key of the version that held on the fact's date; none where the last one was over by then."""
+    moment = joins.column(as_of.date.path, as_of.date.column) if as_of.exact else day(as_of.date, joins)
+    alias = joins.version(path, as_of, moment)
+    over = f"{alias}.{words.quote(as_of.until)}"
+    over = over if as_of.exact else f"cast({over} as date)"
+    return (
+        f"case\n            when {moment} > {over} then {MISSING}\n"
+        f"            else coalesce({key_text(joins, path, key)}, {MISSING})\n        end"
+    )
 
 
 def junk_key(junk: Junk, joins: Joins) -> str:
@@ -143,9 +169,9 @@ def _header(star: Star, fact: Fact, graph: Graph) -> dict[str, Any]:
             description=f"{words.title(said)}.", references=f"{dimension.name}.{dimension.key_name}"
         )
     if fact.junk:
-        about = fact.junk.entity.replace("_", " ")
+        flags = fact.junk.entity.replace("_", " ")
         columns[fact.junk.key_name] = header.flow(
-            description=f"{words.title(about)}.", references=f"{fact.junk.name}.{fact.junk.key_name}"
+            description=f"{words.title(flags)}.", references=f"{fact.junk.name}.{fact.junk.key_name}"
         )
     columns.update({c.name: _about(c) for c in fact.plain_key})
     columns.update({c.name: _about(c, " (degenerate)") for c in fact.degenerate})
@@ -156,13 +182,21 @@ def _header(star: Star, fact: Fact, graph: Graph) -> dict[str, Any]:
             columns[f"{role.name}_at"] = f"{words.title(role.name)}, with the time of day."
     return {
         "kind": "fact",
-        "description": f"{words.title(fact.name.removeprefix('fact_'))}, one row each.",
+        "description": about(
+            graph, fact.table, f"{words.title(fact.name.removeprefix('fact_'))}, one row each."
+        ),
         "grain": {"statement": fact.statement, "table": f"raw.{fact.table}"},
         "key": header.flow_list([c.name for c in fact.key]),
         "columns": columns,
         "measures": {m.name: _measure(m, graph, fact) for m in fact.measures},
         "why": list(fact.why) or [f"One row per {one}."],
     }
+
+
+def about(graph: Graph, table: str, otherwise: str) -> str:
+    """The first line of the table's comment in its source, if it has one."""
+    said = graph[table].table.comment.strip()
+    return f"{said.splitlines()[0].strip().rstrip('.')}." if said else otherwise
 
 
 def _about(column: SourceColumn, note: str = "") -> str:

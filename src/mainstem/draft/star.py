@@ -73,6 +73,19 @@ class DateRole:
 
 
 @dataclass(frozen=True, slots=True)
+class AsOf:
+    """Which version of a history a fact refers to: that of the same `by` columns which began at or before
+    the fact's `date` and after which none had begun; none once `until` is over. `exact`: moments are
+    compared, else days."""
+
+    by: tuple[str, ...]
+    since: str
+    until: str
+    date: DateRole
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
     """A fact's or bridge's key to a dimension: `path` ends at the dimension's base table."""
 
@@ -80,6 +93,7 @@ class Link:
     dimension: str
     path: Path
     role: str = ""
+    as_of: AsOf | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +215,11 @@ class Star:
     verdicts: tuple[Verdict, ...] = ()
     proposals: tuple[Proposal, ...] = ()
     notes: tuple[str, ...] = field(default=())
+
+    @property
+    def histories(self) -> frozenset[str]:
+        """The dimensions that hold versions, to which facts refer as of their date."""
+        return frozenset(link.dimension for fact in self.facts for link in fact.links if link.as_of)
 
     def dimension(self, name: str) -> Dimension:
         """The dimension of that name; KeyError if there is none."""

@@ -31,7 +31,10 @@ def verdicts_of(found: Found, plan: dims.Plan, star: Star) -> tuple[Verdict, ...
         score = found.scores.get(name)
         near = ""
         if name not in facts and name not in found.absorbed and score is not None and score >= THRESHOLD - 1:
-            near = f"near miss: fact score {score:.1f} of {THRESHOLD:.0f} ({', '.join(found.parts[name])})"
+            parts = ", ".join(found.parts[name])
+            near = f"near miss: fact score {score:.1f} of {THRESHOLD:.0f} ({parts})"
+            if score >= THRESHOLD:
+                near = f"near miss: its score would make it a fact, its form does not: {score:.1f} ({parts})"
         why = [w for w in (found.shape_why[name], *found.why[name], *plan.why[name]) if w]
         result.append(
             Verdict(

@@ -67,6 +67,14 @@ class Binder:
         except duckdb.Error as error:
             return _fault(str(error))
 
+    def describe(self, sql: str) -> list[tuple[str, str]] | None:
+        """The columns of a SELECT and DuckDB's names of their types; None if it does not bind."""
+        try:
+            found = self._connection.sql(f"select * from (\n{sql}\n)")
+            return [(str(name), str(type_)) for name, type_ in zip(found.columns, found.types, strict=True)]
+        except duckdb.Error:
+            return None
+
     def check(self, sql: str) -> Fault | None:
         """Whether a statement over the tables and views binds."""
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from mainstem.contract.canonical import Form, Hash
-from mainstem.engine.functions import CRC32_BYTES, CRC32_TEXT, MYSQL_DOUBLE
+from mainstem.engine.functions import CRC32_BYTES, CRC32_TEXT, JENKINS_TEXT, MYSQL_DOUBLE
 from mainstem.engine.views import quote
 from mainstem.schema import RAW, Column, Kind, Table
 
@@ -58,7 +58,8 @@ class ProofDialect:
     def row_hash(self, texts: list[str]) -> str:
         """See Dialect."""
         filled = ", ".join(f"coalesce({text}, chr(30))" for text in texts)
-        return self._hashed(f"concat_ws(chr(31), {filled})")
+        joined = f"concat_ws(chr(31), {filled})"
+        return f"{JENKINS_TEXT}({joined})" if self.hash is Hash.JENKINS_64 else self._hashed(joined)
 
     def total(self, sql: str) -> str:
         """See Dialect. DuckDB sums 64-bit integers in 128 bits."""

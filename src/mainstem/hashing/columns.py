@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from mainstem.hashing.jenkins import jenkins_64
 
 try:
     from mainstem.hashing._kernel import hashes
@@ -21,18 +24,31 @@ _F_DIGITS = 15  # my_gcvt prints up to this many places before or after the poin
 
 def crc32_each(array: pa.Array[Any] | pa.ChunkedArray[Any], *, compiled: bool = COMPILED) -> pa.Array[Any]:
     """CRC-32 (ISO 3309, as zlib's) of the UTF-8 or binary value of each row, uint32; null for null."""
+    return _each(array, pa.uint32(), zlib.crc32, hashes.crc32 if compiled else None)
+
+
+def jenkins_each(array: pa.Array[Any] | pa.ChunkedArray[Any], *, compiled: bool = COMPILED) -> pa.Array[Any]:
+    """PostgreSQL's 64-bit hash (`jenkins_64`) of each row's value, uint64; null for null."""
+    return _each(array, pa.uint64(), jenkins_64, hashes.jenkins if compiled else None)
+
+
+def _each(
+    array: pa.Array[Any] | pa.ChunkedArray[Any],
+    type_: pa.DataType,
+    plain: Callable[[bytes], int],
+    kernel: Callable[[int, int, int, int, int], None] | None,
+) -> pa.Array[Any]:
     if isinstance(array, pa.ChunkedArray):
-        parts = [crc32_each(chunk, compiled=compiled) for chunk in array.chunks]
-        return pa.concat_arrays(parts) if parts else pa.array([], pa.uint32())
+        parts = [_each(chunk, type_, plain, kernel) for chunk in array.chunks]
+        return pa.concat_arrays(parts) if parts else pa.array([], type_)
     array = _plain(array)
-    if not compiled:
-        sums = [None if v is None else zlib.crc32(v) for v in array.to_pylist()]
-        return pa.array(sums, pa.uint32())
+    if kernel is None:
+        return pa.array([None if v is None else plain(v) for v in array.to_pylist()], type_)
     validity, offsets, data = _buffers(array)
-    out = pa.allocate_buffer(len(array) * 4)
+    out = pa.allocate_buffer(len(array) * type_.bit_width // 8)
     if len(array):
-        hashes.crc32(offsets.address, data.address if data else 0, array.offset, len(array), out.address)
-    return pa.Array.from_buffers(pa.uint32(), len(array), [_validity(array, validity), out])
+        kernel(offsets.address, data.address if data else 0, array.offset, len(array), out.address)
+    return pa.Array.from_buffers(type_, len(array), [_validity(array, validity), out])
 
 
 def crc32_sum(array: pa.Array[Any] | pa.ChunkedArray[Any], *, compiled: bool = COMPILED) -> int:

@@ -42,6 +42,8 @@ _KINDS = {
     **{(kind, Form.TIMESTAMP_FIXED): _MOMENT for kind in _MOMENTS},
 }
 
+_HASHES = {Hash.CRC32: 0, Hash.MD5_64: 1, Hash.JENKINS_64: 2}
+
 
 class RowSum:
     """Adds up the row hashes of batches whose columns are `columns`, in their lake types."""
@@ -51,7 +53,7 @@ class RowSum:
             (_KINDS[column.type.kind, form], column.type.scale, form is Form.DOUBLE_MYSQL)
             for column, form in zip(columns, forms, strict=True)
         ]
-        self._md5 = hash_ is Hash.MD5_64
+        self._hash = _HASHES[hash_]
 
     @staticmethod
     def knows(columns: Sequence[Column], forms: Sequence[Form]) -> bool:
@@ -69,7 +71,7 @@ class RowSum:
             _addresses(values, kind, scale)
             for values, (kind, scale, _) in zip(arrays, self._columns, strict=True)
         ]
-        return hashes.sum_rows(columns, batch.num_rows, self._md5)
+        return hashes.sum_rows(columns, batch.num_rows, self._hash)
 
 
 def _addresses(values: pa.Array[Any], kind: int, scale: int) -> tuple[int, int, int, int, int, int]:

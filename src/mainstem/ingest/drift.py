@@ -76,9 +76,12 @@ def _with_columns(table: Table, columns: tuple[Column, ...]) -> Table:
     def stands(key: Collection[str]) -> bool:
         return names.issuperset(key)
 
+    covered = tuple(
+        replace(column, covers=tuple(one for one in column.covers if one.name in names)) for column in columns
+    )
     return replace(
         table,
-        columns=columns,
+        columns=covered,
         primary_key=table.primary_key if stands(table.primary_key) else (),
         unique_keys=tuple(key for key in table.unique_keys if stands(key)),
         foreign_keys=tuple(key for key in table.foreign_keys if stands(key.columns)),

@@ -1,6 +1,8 @@
-"""The lake's side of a load's proof: the fingerprint of what the engine reads in the files."""
+"""The lake's side of a load: what the engine reads in the files, as a fingerprint and in numbers."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from mainstem.contract import reconcile
 from mainstem.contract.canonical import Dialect
@@ -8,7 +10,7 @@ from mainstem.contract.reconcile import Fingerprint, Side
 from mainstem.engine.port import Engine
 from mainstem.hashing import RowSum
 from mainstem.ingest.pipeline import Prefetched
-from mainstem.schema import Table
+from mainstem.schema import RAW_OUT_OF_RANGE, Table, TableName
 
 _BATCH_ROWS = 1 << 16
 
@@ -36,3 +38,16 @@ def lake_fingerprint(engine: Engine, lake: Side, source: Dialect, table: Table) 
             for at in nullable:
                 nulls[at] += batch.column(at).null_count
     return Fingerprint(rows, tuple((table.columns[at].name, nulls[at]) for at in nullable), checksum)
+
+
+def out_of_range(engine: Engine, name: TableName, columns: Sequence[str]) -> dict[str, int]:
+    """How many values of each column stand in the side column; columns without one are left out."""
+    side = engine.dialect.quote(RAW_OUT_OF_RANGE)
+    literals = ("'" + column.replace("'", "''") + "'" for column in columns)
+    counts = ", ".join(
+        f"count(*) filter (list_contains(json_keys({side}), {literal}))" for literal in literals
+    )
+    table = f"{engine.dialect.quote(name.namespace)}.{engine.dialect.quote(name.name)}"
+    found = engine.query(f"select {counts} from {table} where {side} is not null")
+    numbers = (int(column[0].as_py()) for column in found.columns)
+    return {column: number for column, number in zip(columns, numbers, strict=True) if number}

@@ -13,8 +13,9 @@ from mainstem.contract.reconcile import Fingerprint, Side
 from mainstem.engine.port import Engine
 from mainstem.errors import MainstemError, ProofFailed, Where
 from mainstem.ingest.cursor import Increment, Watermark, condition, same_server, watermark
-from mainstem.ingest.lakeside import lake_fingerprint
+from mainstem.ingest.lakeside import lake_fingerprint, out_of_range
 from mainstem.ingest.merge import Merger
+from mainstem.ingest.parts import PartReader
 from mainstem.ingest.pipeline import Prefetched
 from mainstem.ingest.state import (
     COLUMNS,
@@ -22,10 +23,14 @@ from mainstem.ingest.state import (
     FINGERPRINT,
     POSITION,
     SOURCE,
+    TALLY,
     encode_columns,
     fingerprint_text,
     summary,
 )
+from mainstem.ingest.tally import NOTHING, Tally
+from mainstem.ingest.window import NO_WINDOW, Window
+from mainstem.ingest.window import condition as window_condition
 from mainstem.ingest.witness import Witness
 from mainstem.lake import Lake, Staged, TableVersion
 from mainstem.project.config import ProofLevel
@@ -38,7 +43,8 @@ _MOST_PARTS = 256  # of 1,024: beyond, reading everything is as quick
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What to load, and how. `rows_before` is the number of rows that readers see now."""
+    """What to load, and how. `rows_before` is the number of rows that readers see now; `window` are rows
+    that an incremental load reads again."""
 
     table: Table
     source: str
@@ -48,6 +54,7 @@ class Load:
     rows_before: int = 0
     allow_empty: bool = False
     increment: Increment | None = None
+    window: Window = NO_WINDOW
 
     @property
     def name(self) -> TableName:
@@ -56,7 +63,8 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A load that holds. `changed` is false if the lake already had exactly these rows."""
+    """A load that holds. `changed` is false if the lake already had exactly these rows. `tally`: what did
+    not arrive as an ordinary row or value."""
 
     version: TableVersion
     changed: bool
@@ -64,6 +72,7 @@ class Loaded:
     text: str
     checksum: str
     seconds: float
+    tally: Tally = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +122,10 @@ class Loader:
         self._refuse_empty(load, expected.rows if expected else -1)
         if expected is not None and self._unchanged(load, expected):
             assert load.head is not None
-            text = f"{count(expected.rows, 'row')}, every cell equal the source (unchanged)"
-            return Loaded(
-                load.head, False, load.level, text, str(expected.checksum), time.monotonic() - started
-            )
+            tally = Tally.decode(load.head.summary.get(TALLY, ""))
+            text = f"{count(expected.rows, 'row')}, every cell equal the source (unchanged){tally}"
+            seconds = time.monotonic() - started
+            return Loaded(load.head, False, load.level, text, str(expected.checksum), seconds, tally)
         mark = self._mark(load)
         if load.level is ProofLevel.COUNT:
             expected = Fingerprint(reconcile.row_count(side, load.table), (), 0)
@@ -124,10 +133,12 @@ class Loader:
         if merged is not None:
             staged, read = merged
             assert load.increment is not None
-            note = f" ({count(read, 'row')} read by {load.increment.cursor})"
+            again = f" and {load.window}" if load.window else ""
+            note = f" ({count(read, 'row')} read by {load.increment.cursor}{again})"
             pending = Pending(load, staged, expected, started, mark, read, note)
             return self._without_deleted(pending)
-        return Pending(load, self._staged(load, on_rows), expected, started, mark, asked=asked)
+        staged, note = self._staged(load, on_rows)
+        return Pending(load, staged, expected, started, mark, note=note, asked=asked)
 
     def reread(self, pending: Pending, on_rows: Callable[[int], None]) -> Pending:
         """Repair an incremental load that does not equal the source, where rows were deleted, or changed
@@ -136,10 +147,9 @@ class Loader:
         if not pending.repaired and (repaired := self._repaired(pending, keys_alone=False)):
             return repaired
         self._lake.discard(pending.staged)
-        staged = self._staged(pending.load, on_rows)
-        return replace(
-            pending, staged=staged, read=-1, note=" (read whole: the cursor did not show every change)"
-        )
+        staged, note = self._staged(pending.load, on_rows)
+        whole = " (read whole: the cursor did not show every change)"
+        return replace(pending, staged=staged, read=-1, note=whole + note)
 
     def _without_deleted(self, pending: Pending) -> Pending:
         """Where no full proof finds rows that the source no longer has, their keys are compared."""
@@ -174,9 +184,16 @@ class Loader:
         note = f"{pending.note[:-1]}, {read:,} in {len(parts):,} of 1,024 parts that differed)"
         return replace(pending, staged=staged, note=note, repaired=True)
 
-    def _staged(self, load: Load, on_rows: Callable[[int], None]) -> Staged:
+    def _staged(self, load: Load, on_rows: Callable[[int], None]) -> tuple[Staged, str]:
+        """All rows, and what is to be said of it: a large table is read in parts, of which those that a
+        stopped run has read are kept where the source still has them."""
+        sides = (Side(self._dialect, self._snapshot.select), self._lake_side())
+        reader = PartReader(self._snapshot, self._lake, self._engine, sides)
+        if divided := reader.stage(load.name, load.table, load.source, on_rows):
+            staged, kept = divided
+            return staged, f" ({count(kept, 'row')} kept of a load that was stopped)" if kept else ""
         with Prefetched(self._snapshot.read(load.table)) as batches:
-            return self._lake.stage(load.name, load.table.columns, batches, on_rows)
+            return self._lake.stage(load.name, load.table.columns, batches, on_rows), ""
 
     def _mark(self, load: Load) -> Watermark | None:
         """The cursor's state in this snapshot, for the next load."""
@@ -198,6 +215,9 @@ class Loader:
         self._require_advance(load, last)
         positions = (json.loads(load.head.summary[POSITION]), self._snapshot.position)
         where = condition(load.increment, load.table, last, self._dialect, positions)
+        if load.window:
+            again = window_condition(load.window, load.increment, load.table, self._dialect)
+            where = f"({where}) OR ({again})"
         merger = Merger(self._lake, self._engine, load.head, load.table)
         return merger.merge(load.increment.key, self._snapshot.read(load.table, where=where), on_rows)
 
@@ -252,11 +272,22 @@ class Loader:
         keys = summary(load.source, load.table, self._snapshot.position, load.level.value, remembered)
         if pending.mark is not None:
             keys[CURSOR] = pending.mark.encode()
+        tally = self._tally(pending)
+        keys[TALLY] = tally.encode()
         version = self._lake.commit(pending.staged, run=self._run, summary=keys)
         seconds = time.monotonic() - pending.started
         checksum = str(proven.checksum) if proven else ""
-        text = _text(load.level, version.rows) + pending.note
-        return Loaded(version, True, load.level, text, checksum, seconds)
+        text = f"{_text(load.level, version.rows)}{pending.note}{tally}"
+        return Loaded(version, True, load.level, text, checksum, seconds, tally)
+
+    def _tally(self, pending: Pending) -> Tally:
+        """Values out of range are counted in the files that are about to be committed."""
+        table = pending.load.table
+        guarded = [column.name for side in table.columns for column in side.covers]
+        if not guarded:
+            return NOTHING
+        self._engine.attach_files(pending.load.name, pending.staged.all_files, table.columns)
+        return Tally(out_of_range=out_of_range(self._engine, pending.load.name, guarded))
 
     def _difference(self, pending: Pending, found: Fingerprint) -> ProofFailed:
         load = pending.load

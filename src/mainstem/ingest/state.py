@@ -16,6 +16,7 @@ CURSOR = "mainstem.cursor"
 SOURCE = "mainstem.source"
 POSITION = "mainstem.position"
 PROOF = "mainstem.proof"
+TALLY = "mainstem.tally"
 _FORM = "1"  # raise it when canonical texts change: every table is then read again
 
 

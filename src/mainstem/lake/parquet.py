@@ -12,7 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from mainstem.lake import storage
 from mainstem.lake.values import DataFile
 from mainstem.schema import Column, Kind, TableName
 
-GROUP_BYTES = 64 << 20
+GROUP_BYTES = 32 << 20
 FILE_BYTES = 512 << 20
 SAMPLE = 50_000  # rows by which encodings are chosen
 DISTINCT = 0.5  # a column with a larger share of distinct values gets no dictionary
@@ -66,6 +66,114 @@ def write(
     except BaseException:
         writer.abort()
         raise
+
+
+def write_parts(
+    name: TableName,
+    folder: Path,
+    columns: Sequence[Column],
+    field_ids: Sequence[int],
+    items: Iterable[tuple[int, pa.RecordBatch | None]],
+    on_part: Callable[[int, tuple[DataFile, ...]], None],
+    on_rows: Callable[[int], None] | None = None,
+) -> None:
+    """The same for batches of several parts, as they come; None ends a part, whose files are on the disk when
+    `on_part` is told of them (in another thread, one part at a time). Files of parts that were ended stay
+    whatever happens then."""
+    writers: dict[int, _Writer] = {}
+    try:
+        with ThreadPoolExecutor(1, "parquet") as encoder, ThreadPoolExecutor(1, "sync") as syncer:
+            _feed_parts(
+                _Feed(lambda: _Writer(name, folder, columns, field_ids), writers, on_part, on_rows),
+                encoder,
+                syncer,
+                items,
+            )
+    except BaseException:
+        for writer in writers.values():
+            writer.abort()
+        raise
+
+
+class _Feed:
+    """What `_feed_parts` works on: the writers of the parts that are open."""
+
+    def __init__(
+        self,
+        make: Callable[[], _Writer],
+        writers: dict[int, _Writer],
+        on_part: Callable[[int, tuple[DataFile, ...]], None],
+        on_rows: Callable[[int], None] | None,
+    ) -> None:
+        self.make = make
+        self.writers = writers
+        self.on_part = on_part
+        self.on_rows = on_rows
+        self.groups: dict[int, list[pa.RecordBatch]] = {}
+        self.sizes: dict[int, int] = {}
+        self.rows = 0
+
+    def add(self, part: int, batch: pa.RecordBatch) -> None:
+        """Gather a batch."""
+        if part not in self.writers:
+            self.writers[part] = self.make()
+        self.groups.setdefault(part, []).append(self.writers[part].checked(batch))
+        self.sizes[part] = self.sizes.get(part, 0) + batch.nbytes
+        self.rows += batch.num_rows
+        if self.on_rows:
+            self.on_rows(self.rows)
+
+    def group(self, part: int) -> list[pa.RecordBatch]:
+        """What was gathered of a part; nothing afterwards."""
+        self.sizes.pop(part, 0)
+        return self.groups.pop(part, [])
+
+    def finish(self, part: int) -> None:
+        """Force a part to the disk and tell of it."""
+        writer = self.writers.get(part)
+        with storage.mapped(writer.name) if writer else nullcontext():
+            files = writer.finish() if writer else ()
+        self.on_part(part, files)
+        self.writers.pop(part, None)
+
+
+def _feed_parts(
+    feed: _Feed,
+    encoder: ThreadPoolExecutor,
+    syncer: ThreadPoolExecutor,
+    items: Iterable[tuple[int, pa.RecordBatch | None]],
+) -> None:
+    """One group is encoded while the next is gathered; parts that are read at the same time share the room
+    of a group."""
+    encoding: Future[None] | None = None
+    syncing: list[Future[None]] = []
+
+    def encode(part: int) -> Future[None] | None:
+        if encoding:
+            encoding.result()
+        group = feed.group(part)
+        return encoder.submit(feed.writers[part].group, group) if group else None
+
+    for part, batch in items:
+        if batch is not None and batch.num_rows:
+            feed.add(part, batch)
+        if batch is None or feed.sizes.get(part, 0) >= GROUP_BYTES // max(1, len(feed.sizes)):
+            encoding = encode(part)
+        if batch is None:
+            if encoding:
+                encoding.result()
+            encoding = None
+            syncing.append(syncer.submit(feed.finish, part))
+            while len(syncing) > 2:
+                syncing.pop(0).result()
+    for future in syncing:
+        future.result()
+
+
+def footer_of(name: TableName, path: Path) -> pq.FileMetaData:
+    """A data file's footer."""
+    with storage.mapped(name):
+        return pq.read_metadata(path)
 
 
 def rows_of(name: TableName, path: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mainstem.profile.bounds import Bounds, bounds_of
 from mainstem.profile.look import Limits, profile_source, told
 
-__all__ = ["Limits", "profile_source", "told"]
+__all__ = ["Bounds", "Limits", "bounds_of", "profile_source", "told"]

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mainstem.draft import ColumnProfile, Hop, Profile, SumOverLines, inclusions, sums
-from mainstem.errors import Terminal
+from mainstem.draft import ColumnProfile, Hop, Profile, SumOverLines, contained_key, inclusions, sums
+from mainstem.errors import OutOfTime, Terminal
 from mainstem.profile import questions
 from mainstem.schema import Database, Table
 from mainstem.source.port import Snapshot, Source
@@ -19,8 +19,8 @@ _LINK_ROWS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most that a profile may cost: rows looked at a table, seconds over all (the question that is
-    under way then is still answered). No rows: nothing is asked."""
+    """The most that a profile may cost: rows looked at a table, seconds over all (the server ends the
+    question that is under way then). No rows: nothing is asked."""
 
     rows: int = 50_000
     seconds: float = 10.0
@@ -37,11 +37,12 @@ class _Notes:
     adds_up: dict[tuple[str, str, str], float] = field(default_factory=dict)
     sampled: set[str] = field(default_factory=set)
     unasked: list[str] = field(default_factory=list)
+    unfinished: int = 0
 
     def profile(self) -> Profile:
         return Profile(
             self.rows, self.columns, self.contained, self.adds_up, self.looked,
-            frozenset(self.sampled), tuple(self.unasked),
+            frozenset(self.sampled), tuple(self.unasked), self.unfinished,
         )  # fmt: skip
 
 
@@ -61,7 +62,7 @@ def profile_source(
         return Profile(unasked=tuple(table.name for table in database.tables))
     end = clock() + bounds.seconds
     with source.snapshot() as snapshot:
-        looking = _Look(source, snapshot, database, bounds, lambda: clock() >= end)
+        looking = _Look(source, snapshot, database, bounds, lambda: end - clock())
         looking.at_tables()
         looking.at_links()
         looking.at_sums()
@@ -72,7 +73,12 @@ class _Look:
     """One snapshot, its questions, and what came back."""
 
     def __init__(
-        self, source: Source, snapshot: Snapshot, database: Database, limits: Limits, late: Callable[[], bool]
+        self,
+        source: Source,
+        snapshot: Snapshot,
+        database: Database,
+        limits: Limits,
+        left: Callable[[], float],
     ) -> None:
         self.notes = _Notes()
         self._dialect = source.dialect
@@ -80,15 +86,16 @@ class _Look:
         self._database = database
         self._tables = {table.name: table for table in database.tables}
         self._limits = limits
-        self._late = late
+        self._left = left
 
     def at_tables(self) -> None:
         """One pass a table."""
         for table in self._database.tables:
-            if self._late():
-                self.notes.unasked.append(table.name)
-            elif table.columns:
-                self._table(table)
+            if table.columns:
+                try:
+                    self._table(table)
+                except OutOfTime:
+                    self.notes.unasked.append(table.name)
 
     def _table(self, table: Table) -> None:
         rows = self._limits.rows
@@ -119,11 +126,13 @@ class _Look:
     def at_links(self) -> None:
         """The values of likely keys."""
         for hop in inclusions(self._database, self.notes.profile()):
-            if self._late():
-                return
-            share = self._contained(hop)
+            try:
+                share = self._contained(hop)
+            except OutOfTime:
+                self.notes.unfinished += 1
+                continue
             if share is not None:
-                self.notes.contained[hop.table, hop.columns[0], hop.target] = share
+                self.notes.contained[hop.table, contained_key(hop.columns), hop.target] = share
 
     def _contained(self, hop: Hop) -> float | None:
         indexed = self._tables[hop.target].primary_key[:1] == hop.target_columns[:1]
@@ -136,9 +145,11 @@ class _Look:
     def at_sums(self) -> None:
         """Headers' amounts against their lines."""
         for ask in sums(self._database, self.notes.profile()):
-            if self._late():
-                return
-            share = self._adds_up(ask)
+            try:
+                share = self._adds_up(ask)
+            except OutOfTime:
+                self.notes.unfinished += 1
+                continue
             if share is not None:
                 self.notes.adds_up[ask.link.target, ask.column, ask.link.table] = share
 
@@ -155,8 +166,13 @@ class _Look:
         return max(shares, default=None)
 
     def _ask(self, sql: str) -> tuple[Any, ...] | None:
+        """The one row of the answer; None if the server refuses. OutOfTime when the time is up, be it in
+        the midst of the question."""
+        left = self._left()
+        if left <= 0:
+            raise OutOfTime("the time for looking is up")
         try:
-            ((*values,),) = self._snapshot.select(sql)
+            ((*values,),) = self._snapshot.select(sql, left)
         except Terminal:
             return None
         return tuple(values)
@@ -195,4 +211,7 @@ def told(profile: Profile, limits: Limits) -> list[str]:
     if profile.unasked:
         number = count(len(profile.unasked), "table")
         lines.append(f"not looked at within {limits.seconds:g} seconds: {number}, drafted by their names")
+    if profile.unfinished:
+        number = count(profile.unfinished, "likely key or sum", "likely keys or sums")
+        lines.append(f"not asked of the data within {limits.seconds:g} seconds: {number}")
     return lines

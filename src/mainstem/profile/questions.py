@@ -98,17 +98,21 @@ def _sample(dialect: Dialect, table: Table, columns: Sequence[str], rows: int) -
 def about_link(dialect: Dialect, tables: Mapping[str, Table], hop: Hop, rows: int) -> str:
     """How many values a column has, and how many of them are keys of the other table."""
     table, target = tables[hop.table], tables[hop.target]
-    column, key = dialect.quote(hop.columns[0]), dialect.quote(hop.target_columns[0])
-    sample = _sample(dialect, table, hop.columns[:1], rows)
+    columns = [dialect.quote(c) for c in hop.columns]
+    keys = [dialect.quote(c) for c in hop.target_columns]
+    sample = _sample(dialect, table, hop.columns, rows)
     # A key that the server has no index for is read once; one that it has is looked up.
-    keys = (
+    found = (
         f"{dialect.ref(target)} k"
         if target.primary_key[:1] == hop.target_columns[:1]
-        else f"(select distinct {key} from {dialect.ref(target)} limit {rows:d}) k"
+        else f"(select distinct {', '.join(keys)} from {dialect.ref(target)} limit {rows:d}) k"
     )
+    values = ", ".join(f"{column} as v{n}" for n, column in enumerate(columns))
+    there = " and ".join(f"{column} is not null" for column in columns)
+    same = " and ".join(f"k.{key} = d.v{n}" for n, key in enumerate(keys))
     return (
-        f"select count(*), count(k.{key}) from (select distinct {column} as v from {sample} "
-        f"where {column} is not null) d left join {keys} on k.{key} = d.v"
+        f"select count(*), count(k.{keys[0]}) from (select distinct {values} from {sample} "
+        f"where {there}) d left join {found} on {same}"
     )
 
 

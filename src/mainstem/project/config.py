@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from mainstem.project.targets import TargetConfig
 
@@ -20,6 +20,10 @@ class ProofLevel(StrEnum):
     FULL = "full"
     COUNT = "count"
     OFF = "off"
+
+    @classmethod
+    def _missing_(cls, value: object) -> ProofLevel | None:
+        return cls.OFF if value is False else None  # YAML reads a bare `off` as false
 
 
 class OnChange(StrEnum):
@@ -47,10 +51,16 @@ class Deletes(StrEnum):
     IGNORE = "ignore"  # keep them
 
 
-class ColumnConfig(_Strict):
-    """`out_of_range: text` lets the whole column arrive as the server's own text."""
+def _null_is_a_word(value: Any) -> Any:
+    return "null" if value is None else value  # YAML's null, written without quotes
 
-    out_of_range: Literal["fail", "text"] = "fail"
+
+class ColumnConfig(_Strict):
+    """`out_of_range`: what to do with a value that the lake's type cannot hold. text: the whole column
+    arrives as the server's own text; null: the value alone arrives NULL, its text in a side column. Not
+    given: as the source has it."""
+
+    out_of_range: Annotated[Literal["fail", "text", "null"], BeforeValidator(_null_is_a_word)] = "fail"
 
 
 class TableConfig(_Strict):
@@ -73,6 +83,15 @@ class TableConfig(_Strict):
         return self
 
 
+class DraftConfig(_Strict):
+    """How a star is drafted from a source: foreign keys that nobody declared (`orders.buyer=customers`),
+    and how far the data is looked at (rows a table, seconds in all; 0: not at all)."""
+
+    links: list[str] = Field(default_factory=list)
+    rows: int = Field(default=50_000, ge=0)
+    seconds: float = Field(default=10.0, ge=0)
+
+
 class SourceConfig(_Strict):
     """One database. `url` refers to the environment: `{{ env_var('SHOP_URL') }}`."""
 
@@ -82,9 +101,11 @@ class SourceConfig(_Strict):
     exclude: list[str] = Field(default_factory=list)
     proof: ProofLevel = ProofLevel.FULL
     on_change: OnChange = OnChange.EVOLVE
+    out_of_range: Annotated[Literal["fail", "null"], BeforeValidator(_null_is_a_word)] = "fail"
     timeout: float = Field(default=60.0, gt=0, le=86_400)
     retries: int = Field(default=3, ge=0, le=20)
     tables: dict[str, TableConfig] = Field(default_factory=dict)
+    draft: DraftConfig = DraftConfig()
 
 
 class ProjectConfig(_Strict):

@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mainstem.errors import UsageError
@@ -19,11 +19,13 @@ _RECORD = "drafted.json"
 
 @dataclass(frozen=True, slots=True)
 class Scaffold:
-    """A project to be written: its name, the source's URL, the drafted files by relative path."""
+    """A project to be written: its name, the source's URL, the drafted files by relative path, and the
+    choices under which they were drafted (`draft:` of the source)."""
 
     name: str
     url: str
     files: Mapping[str, str]
+    drafting: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def write_project(root: Path, scaffold: Scaffold) -> Written:
     shown = masked(scaffold.url)
     secret = shown != scaffold.url
     files = {
-        FILE: _config(scaffold.name, variable),
+        FILE: _config(scaffold.name, variable, scaffold.drafting),
         "requirements.yml": _REQUIREMENTS,
         ".gitignore": f"{STATE}/\n.env\n",
         **scaffold.files,
@@ -111,8 +113,9 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _config(name: str, variable: str) -> str:
+def _config(name: str, variable: str, drafting: Mapping[str, object]) -> str:
     quoted = json.dumps(name, ensure_ascii=False)
+    chosen = "".join(f"      {key}: {json.dumps(drafting[key], ensure_ascii=False)}\n" for key in drafting)
     return f"""\
 # The project. All fields: docs/project.md.
 name: {quoted}
@@ -120,7 +123,11 @@ sources:
   {quoted}:
     url: "{{{{ env_var('{variable}') }}}}"   # from the environment or .env, never written here
     proof: full   # every cell is compared with the source; count: the rows; off: nothing
-"""
+""" + (
+        f"    draft:   # how the star was drafted; mainstem draft does it the same way\n{chosen}"
+        if chosen
+        else ""
+    )
 
 
 _REQUIREMENTS = """\

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import UnionType
@@ -18,11 +19,18 @@ _Path = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
 
 
+_BOOLEAN = re.compile(r"\A(?:true|True|TRUE|false|False|FALSE)\Z")  # YAML 1.2: `off` and `no` are words
+
+
 class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
     """Safe YAML that keeps every scalar but numbers, booleans and null as the text it is (no dates)."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - yaml's own protocol
-        first: [(tag, regexp) for tag, regexp in pairs if tag != "tag:yaml.org,2002:timestamp"]
+        first: [
+            (tag, _BOOLEAN if tag == "tag:yaml.org,2002:bool" else regexp)
+            for tag, regexp in pairs
+            if tag != "tag:yaml.org,2002:timestamp"
+        ]
         for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 

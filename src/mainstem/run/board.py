@@ -23,7 +23,7 @@ P = ParamSpec("P")
 class Board:
     """The state of one run. Every public method may be called from any thread."""
 
-    def __init__(self, plan: Plan, lake: Lake, fail_fast: bool) -> None:
+    def __init__(self, plan: Plan, lake: Lake, fail_fast: bool, hold: bool = False) -> None:
         self.plan = plan
         self.errors: list[MainstemError] = []
         self.skipped: list[TableName] = []
@@ -32,6 +32,7 @@ class Board:
         self._model_entries: dict[TableName, ModelEntry] = {}
         self._lake = lake
         self._fail_fast = fail_fast
+        self._hold = hold
         self._done: dict[TableName, TableVersion] = {}
         self._failed: set[TableName] = set()
         self._running: set[TableName] = set()
@@ -43,9 +44,10 @@ class Board:
         self._bases = self._load_bases()
 
     def _load_bases(self) -> dict[TableName, TableVersion]:
-        """Versions of the tables that this run does not touch: the released one, else the newest."""
+        """Versions of the tables that this run does not touch: the released one, else the newest; the newest
+        in a run that holds, for what other steps have left is not released yet."""
         touched = self.plan.names
-        release = self._lake.current_release()
+        release = None if self._hold else self._lake.current_release()
         bases: dict[TableName, TableVersion] = {}
         for name in self.plan.graph.nodes:
             if name in touched:

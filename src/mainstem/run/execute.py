@@ -13,7 +13,7 @@ from mainstem.events import Emit, RunFinished, RunStarted, StepFinished
 from mainstem.lake import Release
 from mainstem.plan import Plan
 from mainstem.run import receipt as receipts
-from mainstem.run import serving
+from mainstem.run import resume, serving
 from mainstem.run.board import Board
 from mainstem.run.ingesting import ingest_source
 from mainstem.run.parts import Parts, RunOptions
@@ -53,33 +53,43 @@ def execute(plan: Plan, parts: Parts, options: RunOptions, emit: Emit) -> Outcom
     emit(RunStarted(run, len(plan.ingest) + len(plan.models)))
     receipt = Receipt(run, now, parts.project.name, __version__, options.command)
     receipt.sources = {name: f"{d.name} ({d.engine})" for name, d in parts.databases.items()}
-    board = Board(plan, parts.lake, options.fail_fast)
+    receipt.name, receipt.resumes = options.name, list(options.resumes)
+    board = Board(plan, parts.lake, options.fail_fast, options.hold)
     try:
+        resume.begin(parts.lake.root, run, options)
         _run_steps(parts, options, board, run, emit)
-        release, published = _concluded(parts, board, receipt)
+        release, published = _concluded(parts, board, receipt, options.hold)
     except BaseException as error:
         _broken_off(receipt, board, error, parts)
         raise
     receipt.finished = datetime.now(UTC)
-    receipt.status = "failed" if board.errors else "published" if published else "unchanged"
+    receipt.status = _status(board, published, options.hold)
     receipt.release = release.id if release else ""
     receipt.errors = [
         {"error": type(error).__name__, "message": parts.redact(str(error))} for error in board.errors
     ]
     receipts.write(receipt, parts.lake.root)
+    if receipt.status in ("published", "unchanged"):
+        resume.end(parts.lake.root)
     emit(RunFinished(run, receipt.release, published, time.monotonic() - started))
     return Outcome(receipt, tuple(board.errors), release, published)
 
 
-def _concluded(parts: Parts, board: Board, receipt: Receipt) -> tuple[Release | None, bool]:
-    """Enter all steps into the receipt and publish, if all of them went well: the release that readers
-    see now, and whether it is a new one."""
+def _status(board: Board, published: bool, hold: bool) -> str:
+    if board.errors:
+        return "failed"
+    return "held" if hold else "published" if published else "unchanged"
+
+
+def _concluded(parts: Parts, board: Board, receipt: Receipt, hold: bool) -> tuple[Release | None, bool]:
+    """Enter all steps into the receipt and publish, if all of them went well and the run is not to hold:
+    the release that readers see now, and whether it is a new one."""
     receipt.removed = [str(name) for name in board.plan.removed]
     receipt.tables = list(board.table_entries.values())
     receipt.retries = dict(board.retries)
     receipt.models = board.model_entries_with_headlines(parts.project)
     current = parts.lake.current_release()
-    if board.errors:
+    if board.errors or hold:
         return current, False
     try:
         return _publish(parts, board, receipt, current)

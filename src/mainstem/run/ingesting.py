@@ -9,8 +9,10 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 
-from mainstem.contract.reconcile import Fingerprint
+from mainstem.contract import reconcile
+from mainstem.contract.reconcile import Fingerprint, Side
 from mainstem.errors import MainstemError, ProofFailed, SourceRefused, SourceUnavailable, Where
 from mainstem.events import Emit, SourceRetried, StepFinished, StepProgress, StepStarted
 from mainstem.ingest.cursor import increment_of
@@ -22,6 +24,7 @@ from mainstem.project.config import ProofLevel
 from mainstem.run.board import Board, failed_table
 from mainstem.run.parts import Parts, RunOptions
 from mainstem.run.receipt import TableEntry
+from mainstem.source.port import Snapshot, Source
 from mainstem.text import count
 
 _Finishing = tuple[IngestStep, Pending, "Future[Loaded | Fingerprint]"]
@@ -85,6 +88,9 @@ def _attempt(
                 current = remaining.popleft()
                 load = _load(current, parts, options, again=board.is_done(current.name))
                 if load is None:
+                    continue
+                if not board.is_done(current.name) and (kept := _kept(current, load, source, snapshot)):
+                    reporter.keep(current, kept)
                     continue
                 pending = reporter.begin(current, load)
                 if pending is not None:
@@ -180,11 +186,26 @@ def _load(step: IngestStep, parts: Parts, options: RunOptions, *, again: bool) -
         source=step.source,
         level=level,
         head=parts.lake.head(step.name),
-        full_refresh=not again and (options.full_refresh or step.action in ("changed", "rebuild")),
+        full_refresh=not (again or step.taken)
+        and (options.full_refresh or step.action in ("changed", "rebuild")),
         rows_before=pinned.rows if pinned else 0,
         allow_empty=config.allow_empty,
         increment=increment_of(config, step.table),
+        window=step.window,
     )
+
+
+def _kept(step: IngestStep, load: Load, source: Source, snapshot: Snapshot) -> Loaded | None:
+    """A table of a run that is taken over, as that one read it, where no fingerprint can be compared: with
+    proof: count if the source has as many rows now, with proof: off in any case. None: it has to be read."""
+    if not step.taken or load.level is ProofLevel.FULL or load.head is None:
+        return None
+    text = f"{count(load.head.rows, 'row')}, not proven (proof: off)"
+    if load.level is ProofLevel.COUNT:
+        if reconcile.row_count(Side(source.dialect, snapshot.select), load.table) != load.head.rows:
+            return None
+        text = f"{count(load.head.rows, 'row')}, as many as in the source"
+    return Loaded(load.head, False, load.level, text, "", 0.0)
 
 
 class _Reporter:
@@ -212,6 +233,11 @@ class _Reporter:
             self._done(step, begun)
             return None
         return begun
+
+    def keep(self, step: IngestStep, loaded: Loaded) -> None:
+        """A table stands without being read."""
+        self._emit(StepStarted(str(step.name), "ingest", step.rows))
+        self._done(step, loaded)
 
     def finish(self, step: IngestStep, pending: Pending, future: Future[Loaded | Fingerprint]) -> None:
         """Wait for proof and commit of a table; explain a difference while the snapshot is open."""
@@ -254,18 +280,22 @@ class _Reporter:
                 return  # as this run has found it before
             self._board.renew(step.name)
         status = "done" if loaded.changed else "unchanged"
+        taken = "" if loaded.changed else step.taken
+        text = f"{loaded.text}, as run {taken} read it" if taken else loaded.text
         entry = TableEntry(
             table=str(step.name),
             status=status,
             source=step.source,
             proof=loaded.level.value,
             holds=loaded.level.value != "off",
-            text=loaded.text,
+            text=text,
             rows=version.rows,
             bytes=version.bytes,
             checksum=loaded.checksum,
             seconds=loaded.seconds,
             position=json.loads(version.summary.get(POSITION, "{}")),
+            **asdict(loaded.tally),
+            taken=taken,
         )
         self._board.done(step.name, version, entry)
         self._emit(
@@ -276,7 +306,7 @@ class _Reporter:
                 version.rows,
                 version.bytes,
                 loaded.seconds,
-                loaded.text,
+                text,
             )
         )
 

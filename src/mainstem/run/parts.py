@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mainstem.engine.port import Engine
 from mainstem.lake import Lake
+from mainstem.plan import Choices
 from mainstem.project.config import ProofLevel
 from mainstem.project.load import Project
 from mainstem.schema import Database
@@ -16,13 +17,21 @@ from mainstem.source.port import Source
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """`proof` overrides every table's level; `threads` is the number of models built at the same time;
-    `command` is remembered in the receipt."""
+    `command` is remembered in the receipt.
+
+    `hold`: commit to the lake, publish nothing. `name` is the user's for this run; `choices`, `target` are
+    kept for a run that takes over what this one leaves, `resumes` are the runs that this one takes over."""
 
     full_refresh: bool = False
     proof: ProofLevel | None = None
     threads: int = 2
     fail_fast: bool = False
     command: str = "run"
+    hold: bool = False
+    name: str = ""
+    choices: Choices = field(default_factory=Choices)
+    target: str = "local"
+    resumes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ VERSION = 1
 
 @dataclass(slots=True)
 class TableEntry:
-    """A source table in the receipt."""
+    """A source table in the receipt. `taken` is the run whose load was taken over."""
 
     table: str
     status: str
@@ -33,6 +33,8 @@ class TableEntry:
     checksum: str = ""
     seconds: float = 0.0
     position: Mapping[str, str] = field(default_factory=dict)
+    out_of_range: Mapping[str, int] = field(default_factory=dict)
+    taken: str = ""
 
 
 @dataclass(slots=True)
@@ -51,11 +53,13 @@ class ModelEntry:
     grain: str = ""
     proofs: Sequence[Mapping[str, Any]] = ()
     unmatched: Sequence[Mapping[str, Any]] = ()
+    taken: str = ""
 
 
 @dataclass(slots=True)
 class Receipt:
-    """One run. `status` is published, unchanged or failed; times are UTC, ISO 8601."""
+    """One run. `status` is published, unchanged, held or failed; times are UTC, ISO 8601. `resumes` are the
+    runs that it took over."""
 
     run: str
     started: datetime
@@ -71,6 +75,8 @@ class Receipt:
     removed: list[str] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
     retries: dict[str, int] = field(default_factory=dict)
+    name: str = ""
+    resumes: list[str] = field(default_factory=list)
 
     def value(self) -> dict[str, Any]:
         """The receipt as plain values for JSON."""
@@ -80,6 +86,8 @@ class Receipt:
             "project": self.project,
             "version": self.version,
             "command": self.command,
+            "name": self.name,
+            "resumes": self.resumes,
             "started": _time(self.started),
             "finished": _time(self.finished) if self.finished else None,
             "seconds": round((self.finished - self.started).total_seconds(), 3) if self.finished else None,

@@ -44,7 +44,8 @@ class Transformation:
             inputs = self._board.inputs(step)
             digest = model_digest(step.model, inputs, self._parts.salt)
             head = self._parts.lake.head(step.name)
-            if head and head.summary.get(DIGEST) == digest and not self._options.full_refresh:
+            again = self._options.full_refresh and not step.taken
+            if head and head.summary.get(DIGEST) == digest and not again:
                 self._done(step, head, json.loads(head.summary.get(PROOFS, "[]")), "unchanged", 0.0)
                 return
             self._build(step, inputs, digest, head)
@@ -129,6 +130,7 @@ class Transformation:
             how=how,
             grain=grain,
             proofs=proofs,
+            taken=step.taken if status == "unchanged" else "",
         )
         self._board.done(step.name, version, entry)
         self._emit(

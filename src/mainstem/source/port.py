@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from mainstem.contract.canonical import SourceDialect
 from mainstem.schema import Database, Table
@@ -24,20 +24,22 @@ class OutOfRange(StrEnum):
 
     FAIL = "fail"  # stop the run with table, column and the choices (default)
     TEXT = "text"  # the whole column arrives as the server's own text (lake type string)
+    NULL = "null"  # such a value arrives NULL, its text in the table's side column (`guard.py`)
 
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
     """The user's choices for one source, from `mainstem.yml`.
 
-    `out_of_range` is keyed by (table, column), both in lake names. `include`/`exclude` are shell
-    patterns on lake table names.
+    `out_of_range` is keyed by (table, column), both in lake names, and wins over `others_out_of_range`.
+    `include`/`exclude` are shell patterns on lake table names.
     """
 
     schemas: tuple[str, ...] = ()
     include: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = ()
     out_of_range: Mapping[tuple[str, str], OutOfRange] = field(default_factory=dict)
+    others_out_of_range: OutOfRange = OutOfRange.FAIL
     timeout: float = 60.0  # seconds without any byte after which a read is given up
 
 
@@ -64,8 +66,22 @@ class Snapshot(Protocol):
         for a value that does not fit, SourceUnavailable when the server goes away: rows handed over before
         count for nothing."""
 
-    def select(self, sql: str) -> list[tuple[Any, ...]]:
-        """The rows of a small SELECT in the source's dialect (proof queries), as Python values."""
+    def select(self, sql: str, seconds: float = 0) -> list[tuple[Any, ...]]:
+        """The rows of a small SELECT in the source's dialect (proof queries), as Python values. After
+        `seconds` (0: no limit) the server ends the statement: OutOfTime, and the snapshot goes on."""
+
+
+@runtime_checkable
+class Divisible(Protocol):
+    """A snapshot that can read a large table in parts, several at a time."""
+
+    def parts(self, table: Table) -> Sequence[str]:
+        """Conditions in the source's SQL of which each row fulfils exactly one, now and in any later
+        snapshot, and that the server finds the rows by. None for a table that is better read whole."""
+
+    def twin(self) -> AbstractContextManager[Snapshot]:
+        """Another connection with the very same view. Raises SourceUnavailable or SourceRefused where it
+        cannot be had."""
 
 
 class Source(Protocol):

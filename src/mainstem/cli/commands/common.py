@@ -14,7 +14,8 @@ import typer
 from mainstem import wiring
 from mainstem.check import check_project
 from mainstem.cli import console
-from mainstem.errors import ConfigErrors, MainstemError
+from mainstem.errors import ConfigErrors, MainstemError, UsageError
+from mainstem.ingest.window import Window
 from mainstem.lake import Lake
 from mainstem.plan import Choices, Plan, lake_databases, make_plan
 from mainstem.project.load import Project, read_project
@@ -23,6 +24,7 @@ from mainstem.source.port import Source
 
 if TYPE_CHECKING:
     from mainstem.run.parts import Parts
+    from mainstem.run.resume import Unfinished
 
 
 class Output(StrEnum):
@@ -51,6 +53,14 @@ Select = Annotated[
 Exclude = Annotated[list[str] | None, typer.Option("--exclude", help="Leave these out (same grammar).")]
 FullRefresh = Annotated[bool, typer.Option("--full-refresh", help="Read and build again, changed or not.")]
 OutputOption = Annotated[Output, typer.Option("--output", help="For people or for machines.")]
+Since = Annotated[
+    str, typer.Option("--since", help="Read rows again whose cursor is not below this time or number.")
+]
+Until = Annotated[str, typer.Option("--until", help="… and below this one.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with the last run that published nothing, as it was begun.")
+]
+RunName = Annotated[str, typer.Option("--name", help="Of a held run: an orchestrator's run id.")]
 Target = Annotated[str, typer.Option("--target", "-t", help="Where it runs, from mainstem.yml.")]
 
 
@@ -73,8 +83,9 @@ class Planned:
 
 
 @contextmanager
-def planned(project: Project, choices: Choices) -> Iterator[Planned]:
-    """Introspect the sources, check every model, compare with the lake. Sources close at the end."""
+def planned(project: Project, choices: Choices, left: Unfinished | None = None) -> Iterator[Planned]:
+    """Introspect the sources, check every model, compare with the lake, and with what an unfinished run has
+    `left` there. Sources close at the end."""
     lake = wiring.open_lake(project)
     with wiring.open_sources(project) as sources:
         databases = _introspect(project, sources)
@@ -84,6 +95,10 @@ def planned(project: Project, choices: Choices) -> Iterator[Planned]:
         release = lake.current_release()
         released = list(release.tables) if release else []
         plan = make_plan(project, databases, heads, released, choices, wiring.salt())
+        if left is not None:
+            from mainstem.run.resume import take_over
+
+            plan = take_over(plan, left, heads, project)
         yield Planned(plan, sources, seen, lake)
 
 
@@ -96,9 +111,27 @@ def _introspect(project: Project, sources: dict[str, Source]) -> dict[str, Datab
         raise
 
 
-def choices_of(select: list[str] | None, exclude: list[str] | None, full_refresh: bool) -> Choices:
+def left_over(project: Project, choices: Choices, name: str) -> Unfinished | None:
+    """What `--resume` goes on with. None if nothing is left of the run of that name; UsageError without a
+    name, or if something else than that run was chosen."""
+    from mainstem.run.resume import unfinished
+
+    if choices != Choices():
+        raise UsageError("--resume goes on with a run as it was begun: leave the selection out")
+    release = wiring.open_lake(project).current_release()
+    left = unfinished(project.state, release.run if release else "", name)
+    if left is None and not name:
+        raise UsageError("there is no unfinished run to go on with", hint="mainstem run begins one")
+    if left is None:
+        console.note(f"nothing is left of a run {name}: everything is compared again")
+    return left
+
+
+def choices_of(
+    select: list[str] | None, exclude: list[str] | None, full_refresh: bool, since: str = "", until: str = ""
+) -> Choices:
     """The selection options as one value."""
-    return Choices(tuple(select or ()), tuple(exclude or ()), full_refresh)
+    return Choices(tuple(select or ()), tuple(exclude or ()), full_refresh, Window(since, until))
 
 
 def parts(project: Project, made: Planned, target: str) -> Parts:

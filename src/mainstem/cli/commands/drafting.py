@@ -14,9 +14,11 @@ from mainstem import wiring
 from mainstem.cli import console
 from mainstem.cli.commands.common import open_project
 from mainstem.errors import UsageError
+from mainstem.project.config import DraftConfig
 from mainstem.project.load import STATE, Project
 from mainstem.project.secrets import redact, secrets_of
 from mainstem.schema import Database
+from mainstem.source.guard import unguarded
 from mainstem.source.port import Source, SourceOptions
 from mainstem.text import nearest
 
@@ -43,6 +45,29 @@ class Looking:
     seconds: float = 10.0
     links: tuple[str, ...] = ()
 
+    @classmethod
+    def of(
+        cls, look: bool, rows: int | None, seconds: float | None, link: list[str] | None,
+        kept: DraftConfig | None = None,
+    ) -> Looking:  # fmt: skip
+        """The options of the command line, over those of the project."""
+        basis = kept or DraftConfig()
+        links = dict.fromkeys([*basis.links, *(link or ())])
+        return cls(
+            look,
+            basis.rows if rows is None else rows,
+            basis.seconds if seconds is None else seconds,
+            tuple(links),
+        )
+
+    def chosen(self) -> dict[str, object]:
+        """What differs from the defaults, as `draft:` in mainstem.yml."""
+        rows, seconds = (self.rows, self.seconds) if self.data else (0, self.seconds)
+        usual = DraftConfig()
+        found: dict[str, object] = {"links": list(self.links)} if self.links else {}
+        found |= {"rows": rows} if rows != usual.rows else {}
+        return found | ({"seconds": seconds} if seconds != usual.seconds else {})
+
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
@@ -57,8 +82,13 @@ class Drafted:
 LookOption = Annotated[
     bool, typer.Option("--profile/--no-profile", help="Look at the data (bounded), or at the schema alone.")
 ]
-RowsOption = Annotated[int, typer.Option("--profile-rows", min=0, help="Rows looked at, a table at most.")]
-SecondsOption = Annotated[float, typer.Option("--profile-seconds", min=0, help="Time for it over all.")]
+RowsOption = Annotated[
+    int | None,
+    typer.Option("--profile-rows", min=0, help="Rows looked at, a table at most. [default: 50000]"),
+]
+SecondsOption = Annotated[
+    float | None, typer.Option("--profile-seconds", min=0, help="Time for it over all. [default: 10]")
+]
 LinkOption = Annotated[
     list[str] | None,
     typer.Option("--link", help="A foreign key that nobody declared: TABLE.COLUMN=OTHER_TABLE. Repeatable."),
@@ -86,12 +116,12 @@ def draft(
         bool, typer.Option("--diff", help="What a new draft would change here, as a patch for git apply.")
     ] = False,
     look: LookOption = True,
-    rows: RowsOption = 50_000,
-    seconds: SecondsOption = 10.0,
+    rows: RowsOption = None,
+    seconds: SecondsOption = None,
     link: LinkOption = None,
 ) -> None:
     """Draft a star and show it; writes nothing. Without --from or --schema: for the project's source."""
-    looking = Looking(look, rows, seconds, tuple(link or ()))
+    looking = Looking.of(look, rows, seconds, link)
     if schema is not None and (url is not None or diff):
         raise UsageError("--schema goes neither with --from nor with --diff", hint="leave one of them out")
     root: Path = context.obj
@@ -105,9 +135,15 @@ def draft(
         name = _which(project, source)
         root = project.root
         options = wiring.source_options(project, name)
+        looking = Looking.of(look, rows, seconds, link, project.config.sources[name].draft)
         made = draft_url(project.url(name), options, project.root, looking)
     for line in made.told:
         console.note(f"  {line}")
+    if schema is None and url is None and link:
+        listed = json.dumps(list(looking.links), ensure_ascii=False)
+        console.note(
+            f"  to keep what --link says: `draft: {{links: {listed}}}` at the source in mainstem.yml"
+        )
     if diff:
         _show_patch(root, made)
     else:
@@ -147,7 +183,7 @@ def read_schema(path: Path) -> Database:
 
 def draft_url(url: str, options: SourceOptions, base: Path, looking: Looking) -> Drafted:
     """Introspect a database, look at its data, draft. UsageError for one without tables."""
-    opened = wiring.open_source(url, options, base)
+    opened = wiring.open_source(url, unguarded(options), base)
     try:
         database = opened.introspect()
         if not database.tables:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,20 +16,28 @@ from mainstem.cli.commands.common import (
     FullRefresh,
     Output,
     OutputOption,
+    Resume,
+    RunName,
     Select,
+    Since,
     Target,
+    Until,
     choices_of,
+    left_over,
     open_project,
     parts,
     planned,
 )
 from mainstem.cli.progress import Progress
+from mainstem.errors import UsageError
 from mainstem.plan import ACCEPT, Choices, IngestStep, ModelStep, Plan
 from mainstem.project.config import ProofLevel
 from mainstem.project.load import Project
+from mainstem.schema import Database
 from mainstem.text import count, joined, size
 
 if TYPE_CHECKING:
+    from mainstem.profile import Bounds
     from mainstem.run import Outcome, RunOptions
 
 
@@ -43,15 +52,35 @@ def plan(
     select: Select = None,
     exclude: Exclude = None,
     full_refresh: FullRefresh = False,
+    since: Since = "",
+    until: Until = "",
+    resume: Resume = False,
+    name: RunName = "",
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show what a run would do, and why. Touches nothing."""
     project = open_project(context.obj)
-    with planned(project, choices_of(select, exclude, full_refresh)) as made:
+    choices = choices_of(select, exclude, full_refresh, since, until)
+    left = left_over(project, choices, name) if resume else None
+    with planned(project, left.choices if left else choices, left) as made:
+        looks = looks_of(project, made.databases)
         if output is Output.JSON:
-            console.write(json.dumps(plan_value(made.plan), indent=1, ensure_ascii=False))
+            value = plan_value(made.plan) | {"draft": [look.value() for look in looks]}
+            console.write(json.dumps(value, indent=1, ensure_ascii=False))
         else:
             _show(made.plan)
+            for look in looks:
+                console.out().print(f"{look}", style="dim", markup=False)
+
+
+def looks_of(project: Project, databases: dict[str, Database]) -> list[Bounds]:
+    """How far `mainstem draft` would look at the data of each source."""
+    from mainstem.profile import Limits, bounds_of
+
+    return [
+        bounds_of(name, databases[name], Limits(source.draft.rows, source.draft.seconds), source.draft.links)
+        for name, source in project.config.sources.items()
+    ]
 
 
 def plan_value(made: Plan) -> dict[str, object]:
@@ -63,7 +92,7 @@ def plan_value(made: Plan) -> dict[str, object]:
             value |= {"source": one.source, "rows": one.rows, "bytes": one.bytes}
         else:
             value |= {"file": one.model.file, "reads": [str(name) for name in one.inputs]}
-        return value
+        return value | ({"taken": one.taken} if one.taken else {})
 
     return {
         "ingest": [step(one) for one in made.ingest],
@@ -75,8 +104,9 @@ def plan_value(made: Plan) -> dict[str, object]:
 
 
 _MARK = {"new": "+", "changed": "~", "rebuild": "~", "check": "?", "depends": "?", "unchanged": " "}
-_MARK |= {"frozen": "=", "stop": "!"}
+_MARK |= {"frozen": "=", "stop": "!", "taken": "»"}
 _STYLE = {"+": "green", "~": "yellow", "?": "cyan", " ": "dim", "-": "red", "=": "yellow", "!": "red"}
+_STYLE["»"] = "green"
 
 
 def _show(made: Plan) -> None:
@@ -118,29 +148,50 @@ def run(
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Start nothing after an error.")] = False,
     wait: Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for another run.")] = 0.0,
     target: Target = "local",
+    since: Since = "",
+    until: Until = "",
+    resume: Resume = False,
+    hold: Annotated[bool, typer.Option("--hold", help="Publish nothing: run --resume will.")] = False,
+    name: RunName = "",
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Ingest → lake → models → proof → publish, all of it or nothing."""
     from mainstem.run import RunOptions
 
     project = open_project(context.obj)
-    choices = choices_of(select, exclude, full_refresh)
-    options = RunOptions(full_refresh, proof, threads, fail_fast, " ".join(["mainstem", *sys.argv[1:]]))
+    choices = choices_of(select, exclude, full_refresh, since, until)
+    command = " ".join(["mainstem", *sys.argv[1:]])
+    if resume and (hold or proof or target != "local"):
+        raise UsageError("--resume goes on with a run as it was begun: leave --hold, --proof, --target out")
+    options = RunOptions(full_refresh, proof, threads, fail_fast, command, hold, name, choices, target)
     project.target(target)
-    code = run_project(project, choices, options, target, output, wait)
+    code = run_project(project, choices, options, target, output, wait, resume=resume)
     if code:
         raise typer.Exit(code)
 
 
 def run_project(
-    project: Project, choices: Choices, options: RunOptions, target: str, output: Output, wait: float
+    project: Project,
+    choices: Choices,
+    options: RunOptions,
+    target: str,
+    output: Output,
+    wait: float,
+    *,
+    resume: bool = False,
 ) -> int:
     """Plan and execute under the run lock; the exit code. Prints the outcome."""
     from mainstem.run import execute
+    from mainstem.run.resume import resumed
     from mainstem.run.serving import clean
 
     lake = wiring.open_lake(project)
-    with lake.run_lock(options.command, wait), planned(project, choices) as made:
+    with ExitStack() as held:
+        held.enter_context(lake.run_lock(options.command, wait))
+        left = left_over(project, choices, options.name) if resume else None
+        if left is not None:
+            options, choices, target = resumed(options, left), left.choices, left.target
+        made = held.enter_context(planned(project, choices, left))
         with Progress(output is Output.JSON) as progress:
             outcome = execute(made.plan, parts(project, made, target), options, progress.emit)
         clean(project, lake)
@@ -161,9 +212,16 @@ def _conclude(outcome: Outcome) -> None:
         for item in model.unmatched:
             text = f"  {item['rows']:,} rows at the unknown member of {item['dimension']} ({item['column']})"
             console.out().print(text, style="yellow", markup=False)
+    for table in receipt.tables:
+        if table.taken and table.proof != ProofLevel.FULL.value:
+            text = f"{table.table}: {table.text}; the release shows more than one moment of the source"
+            console.out().print(text, style="yellow", markup=False)
     if outcome.errors:
         kept = f"; the current release stays {outcome.release.id}" if outcome.release else ""
         console.note(f"nothing was published{kept}; receipt {receipt.run}")
+    elif receipt.status == "held":
+        again = f"mainstem run --resume{' --name ' + receipt.name if receipt.name else ''}"
+        console.out().print(f"held (receipt {receipt.run}): {again} publishes", markup=False)
     elif outcome.published and outcome.release:
         console.out().print(f"published {outcome.release.id} (receipt {receipt.run})", style="bold")
     else:

@@ -40,20 +40,22 @@ def init(
     directory: Annotated[Path, typer.Argument(help="The project's directory; made if it is missing.")],
     source: Annotated[str, typer.Option("--from", help="mysql://, postgresql:// or sqlite:/// URL.")],
     look: LookOption = True,
-    rows: RowsOption = 50_000,
-    seconds: SecondsOption = 10.0,
+    rows: RowsOption = None,
+    seconds: SecondsOption = None,
     link: LinkOption = None,
 ) -> None:
     """Introspect a database and draft a project: models, checks, dashboards, as files that you own."""
     console.hide(lambda text: redact(text, secrets_of(source)))
-    make_project(directory, source, Looking(look, rows, seconds, tuple(link or ())))
+    make_project(directory, source, Looking.of(look, rows, seconds, link))
 
 
 def make_project(directory: Path, url: str, looking: Looking | None = None) -> None:
     """Introspect, look at the data, draft, write; files that somebody edited are left as they are."""
-    drafted = draft_url(url, SourceOptions(), Path.cwd(), looking or Looking())
+    chosen = looking or Looking()
+    drafted = draft_url(url, SourceOptions(), Path.cwd(), chosen)
     database, files = drafted.database, drafted.files
-    made = write_project(directory, Scaffold(wiring.database_name(url) or database.name, url, files))
+    name = wiring.database_name(url) or database.name
+    made = write_project(directory, Scaffold(name, url, files, chosen.chosen()))
     console.out().print(
         f"{directory}: {count(len(database.tables), 'table')} of {database.name} ({database.engine}), "
         f"{count(len(made.written), 'file')} written",

@@ -130,6 +130,34 @@ cdef extern from *:
         return (uint64_t)__builtin_bswap32(state[0]) << 32 | __builtin_bswap32(state[1]);
     }
 
+    /* PostgreSQL's hash_bytes_extended with seed 0, as little-endian servers compute it (hashfn.c; B. Jenkins,
+       "lookup3", 2006), with the top bit flipped: the signed number that SQL shows, plus 2^63. */
+    #define MAINSTEM_MIX(a, b, c) { \\
+        a -= c; a ^= mainstem_turn(c, 4); c += b;  b -= a; b ^= mainstem_turn(a, 6); a += c; \\
+        c -= b; c ^= mainstem_turn(b, 8); b += a;  a -= c; a ^= mainstem_turn(c, 16); c += b; \\
+        b -= a; b ^= mainstem_turn(a, 19); a += c; c -= b; c ^= mainstem_turn(b, 4); b += a; }
+
+    static inline uint32_t mainstem_word(const uint8_t *p) {
+        return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+    }
+
+    static uint64_t mainstem_jenkins(const uint8_t *p, int64_t n) {
+        uint32_t a = 0x9e3779b9u + (uint32_t)n + 3923095u, b = a, c = a;
+        for (; n >= 12; n -= 12, p += 12) {
+            a += mainstem_word(p); b += mainstem_word(p + 4); c += mainstem_word(p + 8);
+            MAINSTEM_MIX(a, b, c)
+        }
+        uint8_t last[12] = {0};
+        memcpy(last, p, n);
+        a += mainstem_word(last); b += mainstem_word(last + 4);
+        c += mainstem_word(last + 8) << 8;  /* its lowest byte is reserved */
+        c ^= b; c -= mainstem_turn(b, 14); a ^= c; a -= mainstem_turn(c, 11);
+        b ^= a; b -= mainstem_turn(a, 25); c ^= b; c -= mainstem_turn(b, 16);
+        a ^= c; a -= mainstem_turn(c, 4);  b ^= a; b -= mainstem_turn(a, 14);
+        c ^= b; c -= mainstem_turn(b, 24);
+        return ((uint64_t)b << 32 | c) ^ 0x8000000000000000ull;
+    }
+
     /* One column of a batch; `kind` as in hashing/rows.py. */
     struct mainstem_column {
         int kind, scale;
@@ -141,8 +169,16 @@ cdef extern from *:
     enum { MS_INT = 1, MS_LONG, MS_DECIMAL, MS_TEXT, MS_HASHED, MS_HEX, MS_BOOLEAN, MS_DATE, MS_MOMENT,
            MS_DOUBLE, MS_FLOAT };
 
-    static inline uint64_t mainstem_hash(const uint8_t *p, int64_t n, int md5) {
-        return md5 ? mainstem_md5_64(p, n) : mainstem_crc(p, n);
+    enum { MS_CRC = 0, MS_MD5 = 1, MS_JENKINS = 2 };  /* as in hashing/rows.py */
+
+    static inline uint64_t mainstem_hash(const uint8_t *p, int64_t n, int hash) {
+        if (hash == MS_JENKINS) return mainstem_jenkins(p, n);
+        return hash == MS_MD5 ? mainstem_md5_64(p, n) : mainstem_crc(p, n);
+    }
+
+    /* Cells that stand as a number: PostgreSQL shows no Jenkins hash of bytes. */
+    static inline uint64_t mainstem_cell_hash(const uint8_t *p, int64_t n, int hash) {
+        return hash == MS_CRC ? mainstem_crc(p, n) : mainstem_md5_64(p, n);
     }
 
     template <typename T> static inline T mainstem_at(const uint8_t *values, int64_t i) {
@@ -214,7 +250,7 @@ cdef extern from *:
         return mainstem_padded(to, (unsigned)(rest % 1000000), 6);
     }
 
-    static char *mainstem_cell(char *to, const mainstem_column *c, int64_t i, int md5) {
+    static char *mainstem_cell(char *to, const mainstem_column *c, int64_t i, int hash) {
         switch (c->kind) {
         case MS_INT: return mainstem_digits(to, mainstem_at<int32_t>(c->values, i));
         case MS_LONG: return mainstem_digits(to, mainstem_at<int64_t>(c->values, i));
@@ -232,13 +268,13 @@ cdef extern from *:
         const uint8_t *text = c->values + c->offsets[i];
         int64_t n = c->offsets[i + 1] - c->offsets[i];
         if (c->kind == MS_HEX) return mainstem_hex(to, text, n);
-        if (c->kind == MS_HASHED) return mainstem_digits(to, mainstem_hash(text, n, md5));
+        if (c->kind == MS_HASHED) return mainstem_digits(to, mainstem_cell_hash(text, n, hash));
         if (n) memcpy(to, text, n);
         return to + n;
     }
 
     /* The sum of the hashes of the rows' texts, joined by U+001F, NULL as U+001E. -1: no memory. */
-    static int mainstem_sum_rows(const mainstem_column *columns, int width, int64_t rows, int md5,
+    static int mainstem_sum_rows(const mainstem_column *columns, int width, int64_t rows, int hash,
                                  uint64_t *high, uint64_t *low) {
         unsigned __int128 total = 0;
         int64_t room = 0;
@@ -261,9 +297,9 @@ cdef extern from *:
                 int64_t i = columns[c].start + r;
                 if (c) *to++ = 0x1F;
                 if (columns[c].valid && !(columns[c].valid[i >> 3] >> (i & 7) & 1)) *to++ = 0x1E;
-                else to = mainstem_cell(to, columns + c, i, md5);
+                else to = mainstem_cell(to, columns + c, i, hash);
             }
-            total += mainstem_hash((const uint8_t *)row, to - row, md5);
+            total += mainstem_hash((const uint8_t *)row, to - row, hash);
         }
         free(row);
         *high = (uint64_t)(total >> 64);
@@ -278,7 +314,8 @@ cdef extern from *:
         const uint8_t *valid
         const uint8_t *values
         const int32_t *offsets
-    int mainstem_sum_rows(const mainstem_column *columns, int width, int64_t rows, int md5,
+    uint64_t mainstem_jenkins(const uint8_t *p, int64_t n) nogil
+    int mainstem_sum_rows(const mainstem_column *columns, int width, int64_t rows, int hash,
                           uint64_t *high, uint64_t *low) nogil
 
 mainstem_crc_init()
@@ -297,6 +334,17 @@ def crc32(size_t offsets, size_t data, int64_t start, int64_t length, size_t out
             sums[i] = mainstem_crc(bytes_ + at[i], at[i + 1] - at[i])
 
 
+def jenkins(size_t offsets, size_t data, int64_t start, int64_t length, size_t out):
+    """The same for PostgreSQL's 64-bit hash of a text: `out` is of uint64."""
+    cdef const int32_t *at = <const int32_t *> offsets + start
+    cdef const uint8_t *bytes_ = <const uint8_t *> data
+    cdef uint64_t *sums = <uint64_t *> out
+    cdef int64_t i
+    with nogil:
+        for i in range(length):
+            sums[i] = mainstem_jenkins(bytes_ + at[i], at[i + 1] - at[i])
+
+
 def double_texts(size_t values, int64_t start, int64_t length, size_t offsets, size_t text):
     """Write the texts one after the other to `text` (room: LONGEST a value) and their 32-bit `offsets`
     (room: length + 1). Returns the bytes written."""
@@ -312,7 +360,7 @@ def double_texts(size_t values, int64_t start, int64_t length, size_t offsets, s
     return used
 
 
-def sum_rows(list columns, int64_t rows, bint md5):
+def sum_rows(list columns, int64_t rows, int hash_):
     """The sum of the row hashes of a batch. A column: (kind, scale, start, validity, values, offsets), the
     last three addresses of buffers, 0 where there is none."""
     cdef int width = len(columns), at = 0, done
@@ -330,7 +378,7 @@ def sum_rows(list columns, int64_t rows, bint md5):
             made[at].offsets = <const int32_t *> <size_t> offsets
             at += 1
         with nogil:
-            done = mainstem_sum_rows(made, width, rows, md5, &high, &low)
+            done = mainstem_sum_rows(made, width, rows, hash_, &high, &low)
     finally:
         free(made)
     if done:

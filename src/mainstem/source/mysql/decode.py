@@ -34,8 +34,8 @@ class Problem(IntEnum):
 _REASONS = {
     Problem.CALENDAR: (
         "holds a date that no calendar has (zero, partial, invalid, or before the year 1)",
-        "set out_of_range: text for this column in mainstem.yml to keep the server's own text, "
-        "or repair the rows in the source",
+        "set out_of_range: text for this column in mainstem.yml to keep the server's own text "
+        "(null: that of such values alone, beside NULL), or repair the rows in the source",
     ),
     Problem.RANGE: (
         "holds a value outside the type that introspection saw",

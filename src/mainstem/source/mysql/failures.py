@@ -6,7 +6,7 @@ import ssl
 
 import pymysql
 
-from mainstem.errors import MainstemError, SourceRefused, SourceUnavailable, Where
+from mainstem.errors import MainstemError, OutOfTime, SourceRefused, SourceUnavailable, Where
 
 _CHANGED = "the table changed since it was introspected; run again"
 
@@ -41,7 +41,7 @@ _UNAVAILABLE: dict[int, tuple[str, str]] = {
     1160: ("the connection broke", ""),
     1161: ("the server gave up sending", "see net_write_timeout"),
     1203: ("this user has too many connections", "raise max_user_connections or try later"),
-    1205: ("a lock was not given in time", ""),
+    1205: ("another session held its lock on the table for longer than the source's timeout", "run again"),
     1213: ("the server ended the transaction to break a deadlock", ""),
     1317: ("the statement was interrupted in the server", ""),
     1412: ("the table was altered while the snapshot was open", "run again"),
@@ -71,7 +71,8 @@ def translate(error: Exception, where: Where | None = None) -> MainstemError:
         return SourceRefused(f"{message} (error {code})", where=where, hint=hint)
     if isinstance(error, pymysql.MySQLError) and code in _UNAVAILABLE:
         message, hint = _UNAVAILABLE[code]
-        return SourceUnavailable(f"{message} (error {code})", where=where, hint=hint)
+        kind = OutOfTime if code in (1969, 3024) else SourceUnavailable
+        return kind(f"{message} (error {code})", where=where, hint=hint)
     if isinstance(error, OSError | pymysql.InterfaceError | pymysql.InternalError) or code == 0:
         return SourceUnavailable("the connection to the server broke", where=where)
     return SourceRefused(f"the server answered with error {code}", where=where)

@@ -9,7 +9,8 @@ from fnmatch import fnmatchcase
 
 from mainstem.errors import SourceRefused, UsageError
 from mainstem.schema import Column, Database, ForeignKey, Table
-from mainstem.source.mysql.mapping import lake_type, native_text
+from mainstem.source.guard import guard
+from mainstem.source.mysql.mapping import lake_type, may_exceed, native_text
 from mainstem.source.mysql.session import Rows, Session
 from mainstem.source.port import OutOfRange, SourceOptions
 
@@ -66,7 +67,7 @@ def introspect(session: Session, database: str, options: SourceOptions) -> Datab
             raise SourceRefused(
                 f"this user may not see any column of {table.name}", hint="GRANT SELECT on it"
             )
-        tables.append(_with_keys(table, keys[key], foreign[key], names))
+        tables.append(guard(_with_keys(table, keys[key], foreign[key], names), options, may_exceed))
     engine = "mariadb" if session.is_mariadb else "mysql"
     return Database(engine=engine, name=database or schemas[0], version=session.version, tables=tuple(tables))
 

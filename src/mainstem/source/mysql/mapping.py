@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from mainstem.schema import Column, Kind, Type
+from mainstem.source.guard import NATIVE, opening
 from mainstem.source.port import OutOfRange
 
 
@@ -151,9 +152,51 @@ def quote(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
+def may_exceed(column: Column) -> bool:
+    """Whether the server may hold values that the column's lake type cannot: days of no calendar."""
+    return wire(column) in (Wire.DATE, Wire.TIMESTAMP)
+
+
+def _in_calendar(column: Column) -> str:
+    """SQL: whether a date is one of a calendar. Zero and partial dates have no day number, others (31
+    February) not their own one; NULL is neither."""
+    name = quote(column.name)
+    return (
+        f"({name} IS NULL OR "
+        f"(YEAR({name}) >= 1 AND COALESCE(FROM_DAYS(TO_DAYS({name})) = CAST({name} AS DATE), 0)))"
+    )
+
+
+def _side(column: Column) -> str:
+    """SQL for the side column: dates hold nothing that JSON escapes."""
+    if not column.covers:
+        return "NULL"
+    quotation = _literal('"')
+    outside = [f"NOT {_in_calendar(guarded)}" for guarded in column.covers]
+    cells = [
+        f"CASE WHEN {out} THEN CONCAT({_literal(opening(guarded))}, "
+        f"CAST({quote(guarded.name)} AS CHAR CHARACTER SET utf8mb4), {quotation}) END"
+        for out, guarded in zip(outside, column.covers, strict=True)
+    ]
+    listed = f"CONCAT_WS({_literal(', ')}, {', '.join(cells)})"
+    return f"CASE WHEN {' OR '.join(outside)} THEN CONCAT({_literal('{')}, {listed}, {_literal('}')}) END"
+
+
+def _literal(text: str) -> str:
+    """A string constant of utf8mb4, whatever the session's character set and escapes are."""
+    return f"_utf8mb4 X'{text.encode().hex()}'"
+
+
 def value(column: Column) -> str:
     """The column as an expression without the server's presentation: no zero fill, no six-digit floats,
-    bits as a number."""
+    bits as a number. What its type cannot hold is left out, if the user chose so."""
+    if column.native == NATIVE:
+        return _side(column)
+    plain = _plain(column)
+    return f"CASE WHEN {_in_calendar(column)} THEN {plain} END" if column.guarded else plain
+
+
+def _plain(column: Column) -> str:
     native = parse_native(column.native)
     name = quote(column.name)
     if native.word in ("float", "double", "real"):
@@ -198,7 +241,7 @@ def fits(column: Column, code: int, charset: int, scale: int) -> bool:
     if form is Wire.BYTES:
         return charset == _BINARY_CHARSET and code >= 242
     if form is Wire.TIMESTAMP:
-        return code == (7 if column.type.kind is Kind.TIMESTAMPTZ else 12)
+        return code == (7 if column.type.kind is Kind.TIMESTAMPTZ else 12) or (column.guarded and code == 12)
     if form is Wire.DECIMAL and scale != column.type.scale:
         return False
     return code in _CODES[form]

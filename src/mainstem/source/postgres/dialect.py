@@ -1,13 +1,15 @@
-"""PostgreSQL's words for the proof. The hash is the first 64 bits of MD5: the one hash that every
-PostgreSQL and DuckDB compute themselves. Floats are compared by their bits."""
+"""PostgreSQL's words for the proof. The hash of a row is the server's own 64-bit hash of texts, which costs a
+tenth of MD5; MD5, which every server computes alike, where the server's own is not the one known here.
+Floats are compared by their bits."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from mainstem.contract.canonical import Form, Hash
+from mainstem.hashing.jenkins import jenkins_64
 from mainstem.schema import Column, Kind, Table
-from mainstem.source.postgres.types import is_time
+from mainstem.source.postgres.types import is_time, quote, value
 
 _FORMS = {
     Kind.BOOLEAN: Form.BOOLEAN,
@@ -26,25 +28,23 @@ _FAR = (1 << 31) - (1 << 24)  # transactions: beyond, ages turn around
 _MICROS_TO_2000 = 946_684_800_000_000
 # The first 64 bits as a signed number with the top bit flipped are the unsigned number less 2^63.
 _OFFSET = " + 9223372036854775808)"
-
-
-def quote(name: str) -> str:
-    """The identifier in double quotes; a quote inside is doubled."""
-    return '"' + name.replace('"', '""') + '"'
+_MOST = 90  # arguments of a function: the server takes 100
+HASH_PROBE = "SELECT hashtextextended('mainstem 0123456789' COLLATE \"C\", 0)"
+_PROBED = jenkins_64(b"mainstem 0123456789") - (1 << 63)
 
 
 class PostgresDialect:
     """`Dialect` for PostgreSQL.
 
     `parents` are the tables (schema, name) with inheritance children, which are read alone; the source
-    fills it whenever it looks at the server.
+    fills it whenever it looks at the server. `hash` is what the server computes (`knows_hash`).
     """
 
-    hash = Hash.MD5_64
     now = "clock_timestamp()"
 
     def __init__(self) -> None:
         self.parents: set[tuple[str, str]] = set()
+        self.hash = Hash.JENKINS_64
 
     def written_since(self, before: Mapping[str, str], now: Mapping[str, str]) -> str:
         """Rows whose transaction (xmin) is not older than the oldest that `before` saw at work. A row keeps
@@ -65,8 +65,19 @@ class PostgresDialect:
     def form(self, column: Column) -> Form:
         return _FORMS[column.type.kind]
 
+    def knows_hash(self, seen: int) -> None:
+        """Choose the hash by what the server says to `HASH_PROBE`: another processor's words have their
+        bytes in another order."""
+        self.hash = Hash.JENKINS_64 if seen == _PROBED else Hash.MD5_64
+
     def text(self, column: Column, form: Form) -> str:
-        name = quote(column.name)
+        """The text; it remembers whether it can be NULL, and what a concatenation takes in its place."""
+        sql = self._text(column, form)
+        bare = value(column) if _prints_itself(column, form) else sql
+        return _Text.of(sql, bare, column.nullable)
+
+    def _text(self, column: Column, form: Form) -> str:
+        name = value(column)
         if form is Form.INTEGER and is_time(column):
             return f"({_big_endian(f'time_send({name})')})::text"
         if form is Form.FIXED:
@@ -89,7 +100,9 @@ class PostgresDialect:
         }[form]
 
     def row_hash(self, texts: list[str]) -> str:
-        return _md5_64(f"md5({_joined([f'coalesce({text}, chr(30))' for text in texts])})")
+        if self.hash is Hash.MD5_64:
+            return _md5_64(f"md5({_joined([f'coalesce({text}, chr(30))' for text in texts])})")
+        return f'(hashtextextended({_concatenated(texts)} COLLATE "C", 0){_OFFSET}'
 
     def total(self, sql: str) -> str:
         if sql.endswith(_OFFSET):
@@ -102,6 +115,50 @@ class PostgresDialect:
 
     def modulo(self, sql: str, buckets: int) -> str:
         return f"(({sql}) % {buckets})"
+
+
+class _Text(str):
+    """SQL for a canonical text; `bare` gives the same text where values are concatenated, and spares a cast
+    a cell."""
+
+    __slots__ = ("bare", "nullable")
+    bare: str
+    nullable: bool
+
+    @classmethod
+    def of(cls, sql: str, bare: str, nullable: bool) -> _Text:
+        text = cls(sql)
+        text.bare = bare
+        text.nullable = nullable
+        return text
+
+
+def _prints_itself(column: Column, form: Form) -> bool:
+    """Whether the type's own output is the canonical text. Not char(n), whose blanks a cast takes off."""
+    native = column.native.partition("(")[0]
+    match form:
+        case Form.INTEGER:
+            return native in ("smallint", "integer", "bigint")
+        case Form.FIXED:
+            return native == "numeric"
+        case Form.TEXT:
+            return native in ("text", "character varying")
+        case _:
+            return form is Form.DATE and native == "date"
+
+
+def _concatenated(texts: list[str]) -> str:
+    """concat_ws leaves NULLs out, hence the stand-in; it takes 100 arguments."""
+    cells = []
+    for text in texts:
+        bare, nullable = (text.bare, text.nullable) if isinstance(text, _Text) else (text, True)
+        cells.append(f"coalesce({text}, chr(30))" if nullable else bare)
+    if len(cells) == 1:
+        return f"concat({cells[0]})"
+    while len(cells) > 1:
+        parts = (cells[at : at + _MOST] for at in range(0, len(cells), _MOST))
+        cells = [f"concat_ws(chr(31), {', '.join(part)})" for part in parts]
+    return cells[0]
 
 
 def _joined(parts: list[str]) -> str:

@@ -14,8 +14,9 @@ from typing import Any
 
 from mainstem.errors import SourceRefused
 from mainstem.schema import Column, ForeignKey, Kind, Table, Type
+from mainstem.source.guard import guard
 from mainstem.source.port import OutOfRange, SourceOptions
-from mainstem.source.postgres.types import lake_type
+from mainstem.source.postgres.types import lake_type, may_exceed
 from mainstem.text import joined, nearest
 
 Ask = Callable[[str], list[tuple[Any, ...]]]
@@ -120,7 +121,7 @@ def tables_of(ask: Ask, schemas: Sequence[str], options: SourceOptions) -> tuple
         columns[oid][number] = Column(name, type_, not not_null, native, comment or "")
     keys = _keys(ask(_INDEXES.format(oids=oids)), columns)
     foreign = _foreign_keys(ask(_FOREIGN_KEYS.format(oids=oids)), columns, names)
-    return tuple(
+    tables = (
         Table(
             name=relation.lake,
             columns=tuple(columns[relation.oid].values()),
@@ -136,6 +137,7 @@ def tables_of(ask: Ask, schemas: Sequence[str], options: SourceOptions) -> tuple
         for relation in relations
         if columns[relation.oid]  # a table without columns has nothing to load
     )
+    return tuple(guard(table, options, may_exceed) for table in tables)
 
 
 def _require_schemas(ask: Ask, schemas: Sequence[str], *, given: bool) -> int:

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from mainstem.errors import MainstemError, SourceRefused, SourceUnavailable, Where
 from mainstem.schema import Table
-from mainstem.source.postgres.dialect import PostgresDialect, quote
+from mainstem.source.guard import own_columns
+from mainstem.source.postgres.dialect import PostgresDialect
 from mainstem.source.postgres.session import Session, statement
+from mainstem.source.postgres.types import quote
 
 Layout = dict[str, tuple[str, str, bool]]  # column → lake type, native type, nullable
 
@@ -32,7 +34,7 @@ WHERE (c.oid = to_regclass('{name}')::oid
 
 def layout_of(table: Table) -> Layout:
     """What has to stay the same between introspection and read, by name: the order may change."""
-    return {column.name: (str(column.type), column.native, column.nullable) for column in table.columns}
+    return {column.name: (str(column.type), column.native, column.nullable) for column in own_columns(table)}
 
 
 def altered(table: Table, now: Layout) -> MainstemError:
@@ -47,13 +49,14 @@ def altered(table: Table, now: Layout) -> MainstemError:
 
 def require_unaltered(session: Session, dialect: PostgresDialect, table: Table) -> None:
     """Lock the table, then compare its columns and files of now with the snapshot's."""
-    names = ", ".join(quote(column.name) for column in table.columns)
+    columns = own_columns(table)
+    names = ", ".join(quote(column.name) for column in columns)
     cursor = session.execute(f"SELECT {names} FROM {dialect.ref(table)} LIMIT 0".encode())
     result = cursor.pgresult
     assert result is not None
     now = {
         column.name: (result.ftablecol(at), result.ftype(at), result.fmod(at))
-        for at, column in enumerate(table.columns)
+        for at, column in enumerate(columns)
     }
     name = f"{quote(table.source_schema)}.{quote(table.source_name)}".replace("'", "''")
     rows = statement(session, _SEEN.format(name=name))

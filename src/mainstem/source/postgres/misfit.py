@@ -51,6 +51,6 @@ def error_of(misfit: Misfit, table: Table) -> MainstemError:
     hint = "correct the values in the source"
     if misfit.reason not in _NO_TEXT_EITHER:
         option = f"tables.{table.name}.columns.{column.name}.out_of_range: text"
-        hint = f"set {option} in mainstem.yml to take the column as text, or {hint}"
+        hint = f"set {option} in mainstem.yml to take the column as text (null: such values alone), or {hint}"
     message = _MESSAGES[misfit.reason].format(type=column.type) + native
     return ValueNotExact(message, where=Where(table=table.name, column=column.name), hint=hint)

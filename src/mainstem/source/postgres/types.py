@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from mainstem.schema import Column, Kind, Type
+from mainstem.source.guard import NATIVE, opening
 
 _PLAIN = {
     "bool": Kind.BOOLEAN,
@@ -78,6 +79,57 @@ def is_padded(column: Column) -> bool:
     )
 
 
-def wire(column: Column, quoted: str) -> str:
+def quote(name: str) -> str:
+    """The identifier in double quotes; a quote inside is doubled."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def wire(column: Column) -> str:
     """The column as COPY selects it: cast to the one type whose binary form the decoders know."""
-    return quoted if is_time(column) or is_padded(column) else f"{quoted}::{_WIRE[column.type.kind]}"
+    sql = value(column)
+    return sql if is_time(column) or is_padded(column) else f"{sql}::{_WIRE[column.type.kind]}"
+
+
+def may_exceed(column: Column) -> bool:
+    """Whether the server may hold values that the column's lake type cannot."""
+    finite = column.type.kind is Kind.DECIMAL and column.native.startswith("numeric")
+    return finite or column.type.kind in _RANGES
+
+
+_RANGES = {
+    Kind.DATE: "{0} BETWEEN '0001-01-01' AND '9999-12-31'",
+    Kind.TIMESTAMP: "{0} >= '0001-01-01' AND {0} < '10000-01-01'",
+    Kind.TIMESTAMPTZ: "{0} >= '0001-01-01 00:00:00+00' AND {0} < '10000-01-01 00:00:00+00'",
+}
+_FINITE = "{0}::text NOT IN ('NaN', 'Infinity', '-Infinity')"
+
+
+def _fits(column: Column) -> str:
+    """SQL: whether the lake's type can hold the value; NULL for NULL."""
+    return f"({_RANGES.get(column.type.kind, _FINITE).format(quote(column.name))})"
+
+
+def value(column: Column) -> str:
+    """The column as an expression; what its type cannot hold is left out, if the user chose so."""
+    if column.native == NATIVE:
+        return f"({_side(column)})"
+    name = quote(column.name)
+    return f"(CASE WHEN {_fits(column)} THEN {name} END)" if column.guarded else name
+
+
+def _side(column: Column) -> str:
+    """SQL for the side column: numbers and dates hold nothing that JSON escapes."""
+    if not column.covers:
+        return "NULL::text"
+    outside = [f"NOT {_fits(guarded)}" for guarded in column.covers]
+    cells = [
+        f"CASE WHEN {out} THEN {_literal(opening(guarded))} || {quote(guarded.name)}::text || '\"' END"
+        for out, guarded in zip(outside, column.covers, strict=True)
+    ]
+    return f"CASE WHEN {' OR '.join(outside)} THEN '{{' || concat_ws(', ', {', '.join(cells)}) || '}}' END"
+
+
+def _literal(text: str) -> str:
+    """A string constant, whatever standard_conforming_strings is."""
+    escaped = text.replace("\\", "\\\\").replace("'", "''")
+    return f"E'{escaped}'"

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from mainstem.arrow import arrow_type
 from mainstem.errors import ValueNotExact, Where
-from mainstem.schema import Column, Kind, Table
+from mainstem.schema import Column, Kind, Table, Type
 
 _CLASSES = {int: "integers", float: "reals", str: "texts", bytes: "blobs"}
 _EXACT_INTEGERS = 1 << 53
@@ -47,9 +47,20 @@ def array(values: Sequence[Any], table: Table, column: Column, *, as_text: bool 
         raise ValueNotExact(message, where=where, hint=_choices(table, column)) from None
 
 
+def holds(type_: Type, value: Any) -> bool:
+    """Whether a lake type can hold one value, as `array` decides."""
+    kind = type(value)
+    try:
+        _DECODERS[type_.kind]([value], {kind}, Column("", type_))
+    except _Misfit:
+        return False
+    return True
+
+
 def _choices(table: Table, column: Column) -> str:
     option = f"tables.{table.name}.columns.{column.name}.out_of_range: text"
-    return f"set {option} in mainstem.yml to take the column as text, or correct the values in the source"
+    choice = f"set {option} in mainstem.yml to take the column as text (null: such values alone)"
+    return f"{choice}, or correct the values in the source"
 
 
 def _only(kinds: set[type], *allowed: type) -> None:

@@ -7,13 +7,19 @@ passes through the reader.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import struct
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any
 
 from mainstem.contract.canonical import Form, Hash
-from mainstem.schema import Column, Kind, Table
+from mainstem.schema import Column, Kind, Table, Type
+from mainstem.source.guard import NATIVE, opening
+from mainstem.source.sqlite.decode import holds
 
 _FORMS = {
     Kind.BOOLEAN: Form.BOOLEAN,
@@ -57,7 +63,16 @@ class SQLiteDialect:
         return _FORMS[column.type.kind]
 
     def text(self, column: Column, form: Form) -> str:
-        name = quote(column.name)
+        if column.guarded or column.native == NATIVE:
+            return self._guarded(column, form)
+        return self._text(quote(column.name), column, form)
+
+    def _guarded(self, column: Column, form: Form) -> str:
+        if column.native == NATIVE:
+            return side(column)
+        return f"CASE WHEN {fits(column)} THEN {self._text(quote(column.name), column, form)} END"
+
+    def _text(self, name: str, column: Column, form: Form) -> str:
         if form is Form.TEXT:
             return f"CASE WHEN typeof({name}) IN ('text', 'null') THEN {name} ELSE mainstem_text({name}) END"
         if form is Form.FIXED:
@@ -83,6 +98,56 @@ class SQLiteDialect:
 
     def modulo(self, sql: str, buckets: int) -> str:
         return f"(({sql}) % {buckets})"
+
+
+def fits(column: Column) -> str:
+    """SQL: whether the column's lake type can hold the value; NULL for NULL. What SQLite itself can tell
+    it tells; the rest is asked of the decoder."""
+    name = quote(column.name)
+    asked = f"mainstem_fits('{column.type}', CAST({name} AS BLOB), typeof({name}))"
+    whole = f"typeof({name}) = 'integer'"
+    held = {
+        Kind.BINARY: f"typeof({name}) = 'blob'",
+        Kind.LONG: whole,
+        Kind.BOOLEAN: f"{whole} AND {name} IN (0, 1)",
+        Kind.DOUBLE: f"typeof({name}) = 'real' OR {whole} AND mainstem_fits('double', {name}, 'integer')",
+        Kind.DECIMAL: f"typeof({name}) IN ('integer', 'real') "
+        f"AND mainstem_fits('{column.type}', {name}, typeof({name}))",
+    }.get(column.type.kind, f"typeof({name}) = 'text' AND {asked}")
+    return f"({name} IS NOT NULL AND ({held}))"
+
+
+def read_sql(column: Column) -> str:
+    """The column as it stands in the SELECT list of a read."""
+    if column.native == NATIVE:
+        return side(column)
+    name = quote(column.name)
+    return f"CASE WHEN {fits(column)} THEN {name} END" if column.guarded else name
+
+
+def side(column: Column) -> str:
+    """SQL for the side column: a JSON object of what does not fit, NULL if everything does."""
+    if not column.covers:
+        return "NULL"
+    outside = [f"({quote(one.name)} IS NOT NULL AND NOT {fits(one)})" for one in column.covers]
+    cells = [
+        f"CASE WHEN {out} THEN {_literal(', ' + opening(one, ''))} || mainstem_json("
+        f"CASE typeof({quote(one.name)}) WHEN 'text' THEN CAST({quote(one.name)} AS BLOB) "
+        f"ELSE {quote(one.name)} END, typeof({quote(one.name)})) ELSE '' END"
+        for out, one in zip(outside, column.covers, strict=True)
+    ]
+    return f"CASE WHEN {' OR '.join(outside)} THEN '{{' || substr({_joined(cells)}, 3) || '}}' END"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _joined(parts: list[str]) -> str:
+    if len(parts) == 1:
+        return parts[0]
+    half = len(parts) // 2
+    return f"({_joined(parts[:half])} || {_joined(parts[half:])})"
 
 
 def _concatenated(parts: list[str]) -> str:
@@ -159,6 +224,36 @@ def _fixed_text(value: float | None, scale: int) -> str | None:
     return sign + text if text.strip("0.") else text
 
 
+def _fits(encoding: str) -> Callable[[str, Any, str], bool]:
+    """Whether the decoder takes a value for a lake type; a text is given as its bytes in the database's
+    encoding."""
+    codec = encoding.lower()
+
+    @lru_cache(maxsize=1 << 16)
+    def asked(type_: str, value: Any, storage: str) -> bool:
+        if storage == "text":
+            try:
+                value = value.decode(codec)
+            except UnicodeDecodeError:
+                return False
+        return holds(Type.parse(type_), value)
+
+    return asked
+
+
+def _json(encoding: str) -> Callable[[Any, str], str]:
+    """A value's text (`_text`) as a JSON string; a text that is none in its encoding as a literal X'…'."""
+    codec = encoding.lower()
+
+    def rendered(value: Any, storage: str) -> str:
+        if storage == "text":
+            with suppress(UnicodeDecodeError):
+                value = value.decode(codec)
+        return json.dumps(_text(value), ensure_ascii=False)
+
+    return rendered
+
+
 class _Total:
     """Aggregate: the exact sum of integers, as text; NULLs count as nothing."""
 
@@ -177,6 +272,8 @@ def register(connection: sqlite3.Connection) -> None:
     connection.create_function("mainstem_crc32", 1, _crc32, deterministic=True)
     (encoding,) = connection.execute("PRAGMA encoding").fetchone()
     connection.create_function("mainstem_row", 1, _row_hash(encoding), deterministic=True)
+    connection.create_function("mainstem_fits", 3, _fits(encoding), deterministic=True)
+    connection.create_function("mainstem_json", 2, _json(encoding), deterministic=True)
     connection.create_function("mainstem_bits", 1, _bits, deterministic=True)
     connection.create_function("mainstem_text", 1, _text, deterministic=True)
     connection.create_function("mainstem_fixed", 2, _fixed_text, deterministic=True)

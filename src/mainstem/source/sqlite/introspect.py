@@ -11,6 +11,7 @@ from typing import Any
 
 from mainstem.errors import SourceRefused, Where
 from mainstem.schema import Column, ForeignKey, Kind, Table, Type
+from mainstem.source.guard import guard
 from mainstem.source.port import OutOfRange, SourceOptions
 from mainstem.source.sqlite.dialect import quote
 from mainstem.source.sqlite.types import STORAGE_CLASSES, census_type, declared_type
@@ -28,10 +29,15 @@ def tables_of(connection: sqlite3.Connection, options: SourceOptions) -> tuple[T
     }
     count_rows = _file_bytes(connection) <= _COUNTED_BYTES
     tables = [
-        _table(connection, name, without_rowid[name], options.out_of_range, count_rows)
+        guard(_table(connection, name, without_rowid[name], options.out_of_range, count_rows), options, _any)
         for name in sorted(without_rowid)
     ]
     return tuple(replace(table, foreign_keys=_foreign_keys(connection, table, tables)) for table in tables)
+
+
+def _any(column: Column) -> bool:
+    """SQLite keeps any value in any column."""
+    return True
 
 
 def _included(name: str, options: SourceOptions) -> bool:

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from urllib.parse import quote as percent_encoded
 from urllib.parse import unquote, urlsplit
@@ -17,6 +18,7 @@ import pyarrow as pa
 from mainstem.arrow import schema_of
 from mainstem.errors import (
     MainstemError,
+    OutOfTime,
     SourceRefused,
     SourceUnavailable,
     UsageError,
@@ -24,13 +26,15 @@ from mainstem.errors import (
     Where,
 )
 from mainstem.schema import Column, Database, Table
+from mainstem.source.guard import own_columns
 from mainstem.source.port import Finding, OutOfRange, SourceOptions
 from mainstem.source.sqlite import decode
-from mainstem.source.sqlite.dialect import SQLiteDialect, quote, register
+from mainstem.source.sqlite.dialect import SQLiteDialect, quote, read_sql, register
 from mainstem.source.sqlite.introspect import tables_of
 
 _OLDEST = (3, 37, 0)  # pragma_table_list
 _FIRST_ROWS = 4096
+_STEPS = 20_000  # of the virtual machine: about a millisecond
 _MOST_ROWS = 1 << 17
 _CHECKED_BYTES = 256 << 20
 _WAL_INDEX_HEADER = 48  # bytes; https://www.sqlite.org/walformat.html, section 2.1
@@ -53,7 +57,7 @@ class SQLiteSnapshot:
     def read(self, table: Table, batch_bytes: int = 16 << 20, where: str = "") -> Iterator[pa.RecordBatch]:
         """All rows, or those that fulfil `where`, in batches of about `batch_bytes`."""
         schema = schema_of(table.columns)
-        names = ", ".join(f"{quote(column.name)} AS c{i}" for i, column in enumerate(table.columns))
+        names = ", ".join(f"{read_sql(column)} AS c{i}" for i, column in enumerate(table.columns))
         wanted = f" WHERE {where}" if where else ""
         count = _FIRST_ROWS
         with _mapped(table):
@@ -68,10 +72,15 @@ class SQLiteSnapshot:
                 count = min(max(int(batch_bytes * len(found) / max(batch.nbytes, 1)), 1), _MOST_ROWS)
                 yield batch
 
-    def select(self, sql: str) -> list[tuple[Any, ...]]:
-        """The rows of a small SELECT."""
-        with _mapped():
-            return self._connection.execute(sql).fetchall()
+    def select(self, sql: str, seconds: float = 0) -> list[tuple[Any, ...]]:
+        """See the port. SQLite asks every few thousand of its steps whether to go on."""
+        end = monotonic() + seconds
+        self._connection.set_progress_handler((lambda: monotonic() >= end) if seconds else None, _STEPS)
+        try:
+            with _mapped():
+                return self._connection.execute(sql).fetchall()
+        finally:
+            self._connection.set_progress_handler(None, 0)
 
     def _as_text(self, table: Table, column: Column) -> bool:
         return self._out_of_range.get((table.name, column.name)) is OutOfRange.TEXT
@@ -83,7 +92,7 @@ class SQLiteSnapshot:
             "SELECT name, type FROM pragma_table_xinfo(?)", (table.source_name,)
         ).fetchall()
         present = {name.lower(): declared for name, declared in found}
-        for column in table.columns:
+        for column in own_columns(table):
             where = Where(table=table.name, column=column.name)
             if column.name.lower() not in present:
                 raise SourceRefused("is no longer in the source", where=where, hint="run again")
@@ -250,6 +259,8 @@ def _error_of(error: sqlite3.Error, table: Table | None) -> MainstemError:
         )
     where = Where(table=table.name if table else "")
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_INTERRUPT:
+        return OutOfTime("the question took longer than it may", where=where)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return SourceUnavailable("another program holds the SQLite file locked", where=where)
     if code == sqlite3.SQLITE_NOTADB:

@@ -1,0 +1,6 @@
+"""The project as infrastructure: Terraform that a person can read and keep. Pure."""
+
+from mainstem.deploy.aws import FOLDER, infrastructure
+from mainstem.project.awsnames import Names, names_of
+
+__all__ = ["FOLDER", "Names", "infrastructure", "names_of"]
