@@ -22,7 +22,7 @@ from mainstem.project.load import Project
 from mainstem.project.modelfile import ModelFile
 from mainstem.schema import MART, RAW, Database, Table, TableName
 from mainstem.text import joined
-from mainstem.transform.partial import shape_of
+from mainstem.transform.shape import shape_of
 from mainstem.transform.state import DIGEST, MODEL
 
 Action = Literal["new", "changed", "check", "rebuild", "depends", "unchanged", "frozen", "stop", "taken"]

@@ -15,13 +15,14 @@ from pathlib import Path
 from mainstem import metadata
 from mainstem.engine.port import Engine
 from mainstem.lake import Lake, Staged, TableVersion
-from mainstem.model.rowwise import Rowwise, rowwise
-from mainstem.model.sql import parse_query
+from mainstem.model.rowwise import Rowwise
 from mainstem.project.modelfile import ModelFile
-from mainstem.schema import Column, TableName
-from mainstem.text import count, joined, quoted
+from mainstem.schema import Column, Kind, TableName
+from mainstem.text import count, quoted
+from mainstem.transform.shape import shape_of
 
-MOST = 0.25  # of the grain's rows: beyond, building all of them is as quick
+MOST = 0.25  # of the grain's rows, or of the bytes of its own table: beyond, building everything is as quick
+_FEW = 4 << 20  # bytes that are compared however large their share is
 _SMALL, _MANY = 4 << 20, 8  # files of the model's table that are gathered into one when there are many
 
 _KEYS, _GRAIN, _BASE, _PART = (TableName("part", name) for name in ("keys", "grain", "base", "file"))
@@ -36,6 +37,11 @@ class _Moved:
     removed: tuple[Path, ...]
     columns: tuple[Column, ...]
 
+    @property
+    def bytes(self) -> int:
+        """Of the files that the present version has alone."""
+        return sum(file.stat().st_size for file in self.added)
+
 
 @dataclass(frozen=True, slots=True)
 class Partial:
@@ -45,16 +51,6 @@ class Partial:
     head: TableVersion
     inputs: Mapping[TableName, TableVersion]
     moved: Mapping[TableName, _Moved]
-
-    @property
-    def words(self) -> str:
-        """What it will do, for people."""
-        return f"in part, by {joined(tuple(self.shape.key))}"
-
-
-def shape_of(model: ModelFile) -> Rowwise | str:
-    """The model's form, or why it is always built in full: words that follow "in full: it"."""
-    return rowwise(parse_query(model.sql, model.file, model.sql_line), model.header.key)
 
 
 def consider(
@@ -79,6 +75,8 @@ def consider(
             if found is None:
                 return f"in full: the columns or files of {name} cannot be compared"
             moved[written] = found
+    if sum(one.bytes for one in moved.values()) > max(_FEW, MOST * head.bytes):
+        return f"in full: too many files of {joined([str(name) for name in moved])} were written again"
     if metadata.load(head.metadata_location).files is None:
         return "in full: its files are not known"
     return Partial(shape, head, {n: now[name] for n, name in names.items() if name}, moved)
@@ -142,9 +140,17 @@ class Rebuilder:
         """The rows of an input that only one of its two versions has."""
         self._engine.attach_files(_ADDED, moved.added, moved.columns)
         self._engine.attach_files(_REMOVED, moved.removed, moved.columns)
-        added, removed = quoted(*_ADDED), quoted(*_REMOVED)
+        names = [quoted(column.name) for column in moved.columns]
+        # One grouping; EXCEPT ALL would number all rows. Zeros of both signs are equal to a group.
+        signs = [
+            f"signbit({name})"
+            for name, column in zip(names, moved.columns, strict=True)
+            if column.type.kind in (Kind.FLOAT, Kind.DOUBLE)
+        ]
         return (
-            f"((from {added} except all from {removed}) union all (from {removed} except all from {added}))"
+            f"(select {', '.join(names)} from (select *, 1 as \"+-\" from {quoted(*_ADDED)} "
+            f"union all select *, -1 from {quoted(*_REMOVED)}) "
+            f"group by {', '.join(names + signs)} having sum(\"+-\") <> 0)"
         )
 
     def _kept(self, columns: Sequence[Column], sql: str, name: TableName | None = None) -> Staged:
