@@ -18,7 +18,7 @@ from mainstem.lake import Lake, Staged, TableVersion
 from mainstem.model.rowwise import Rowwise
 from mainstem.project.modelfile import ModelFile
 from mainstem.schema import Column, Kind, TableName
-from mainstem.text import count, quoted
+from mainstem.text import count, joined, quoted
 from mainstem.transform.shape import shape_of
 
 MOST = 0.25  # of the grain's rows, or of the bytes of its own table: beyond, building everything is as quick
@@ -148,9 +148,9 @@ class Rebuilder:
             if column.type.kind in (Kind.FLOAT, Kind.DOUBLE)
         ]
         return (
-            f"(select {', '.join(names)} from (select *, 1 as \"+-\" from {quoted(*_ADDED)} "
+            f'(select {", ".join(names)} from (select *, 1 as "+-" from {quoted(*_ADDED)} '
             f"union all select *, -1 from {quoted(*_REMOVED)}) "
-            f"group by {', '.join(names + signs)} having sum(\"+-\") <> 0)"
+            f'group by {", ".join(names + signs)} having sum("+-") <> 0)'
         )
 
     def _kept(self, columns: Sequence[Column], sql: str, name: TableName | None = None) -> Staged:
