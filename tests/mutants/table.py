@@ -153,11 +153,11 @@ MUTANTS = (
         f"{_DISK} -k pages_carry_checksums",
     ),
     _m(
-        "statistics of floating point, by which NaN is skipped",
-        "lake/parquet.py",
-        "if c.type.kind not in (Kind.FLOAT, Kind.DOUBLE)]",
-        "]",
-        _VALUES,
+        "a full disk is not told as one",
+        "lake/storage.py",
+        "    if code in (errno.ENOSPC, errno.EDQUOT):",
+        "    if code in (errno.EDQUOT,):",
+        _CRASH,
     ),
     _m(
         "NULLs are counted of the last row group alone",

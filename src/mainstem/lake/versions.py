@@ -10,7 +10,6 @@ from mainstem.lake.values import TableVersion
 from mainstem.metadata import Field, TableMetadata
 from mainstem.schema import Column, Kind, TableName
 
-
 _JSON = ("columns", "key", "position", "cursor", "proofs", "tally")  # what loads and builds remember as JSON
 
 
