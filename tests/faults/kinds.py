@@ -151,7 +151,12 @@ KINDS = (
         "taken over or stopped; never a value in another column",
     ),
     Kind("F-38", "a source restored from a backup", "data", "not followed: exit 3; taken on demand"),
-    Kind("F-49", "nobody reads the output", "closed and full outputs", "the run goes on"),
+    Kind(
+        "F-49",
+        "nobody reads the output",
+        "closed and full outputs",
+        "the run goes on, or nothing is published",
+    ),
     Kind("F-51", "few descriptors, umask 0", "`RLIMIT_NOFILE`, umask", "exit 4; files stay private"),
 )
 

@@ -270,7 +270,9 @@ def test_f49_nobody_reads_the_output(world: World) -> None:
             check=False,
             capture_output=True,
         )
-        assert world.shows() == world.ledger.now, way
+        # A full output may end the run: then with nothing published.
+        old = world.ledger.now - ("full" in way)
+        assert world.shows() in (old, world.ledger.now), way
         world.ledger.commit()
 
 
