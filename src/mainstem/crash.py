@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections import Counter
 
 VARIABLE = "MAINSTEM_CRASH_AT"
@@ -19,4 +20,8 @@ def point(name: str) -> None:
         return
     _passed[name] += 1
     if _passed[name] == int(wanted.partition(":")[2] or 1):
-        os.kill(os.getpid(), signal.Signals[sent or "SIGKILL"])
+        number = signal.Signals[sent or "SIGKILL"]
+        if number is signal.SIGSTOP:  # sent to the process, this thread might go a little further
+            signal.pthread_kill(threading.get_ident(), number)
+        else:
+            os.kill(os.getpid(), number)

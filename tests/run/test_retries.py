@@ -180,3 +180,30 @@ def test_a_connection_that_the_server_ends(
     assert ended[0] < ROWS
     assert ran.outcome.receipt.retries == {"shop": 1}
     assert ask(root, "select count(*), count(distinct id) from raw.big") == [(ROWS, ROWS)]
+
+
+@pytest.mark.parametrize("kind", ["mariadb", "postgres"])
+def test_a_refused_value_costs_its_table_alone(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tables after it are read from the same snapshot, without another attempt."""
+    server: MariaDB | Postgres = request.getfixturevalue(kind)
+    server.create_database("alone")
+    day = "'0000-00-00'" if isinstance(server, MariaDB) else "'infinity'"
+    server.execute(
+        "create table a (id int primary key); create table b (id int primary key, day date); "
+        f"create table c (id int primary key); insert into a values (1); insert into b values (1, {day}); "
+        "insert into c values (1);",
+        "alone",
+    )
+    url = f"{server.url}alone" if isinstance(server, MariaDB) else server.url("alone")
+    monkeypatch.setenv("SHOP_URL", url)
+    root = make_project(tmp_path, {}, source="", config="retries: 0")
+    file = root / "mainstem.yml"
+    file.write_text(file.read_text().replace("sqlite:///shop.db", "\"{{ env_var('SHOP_URL') }}\""))
+    ran = run(root)
+    assert {one.table: one.status for one in ran.outcome.receipt.tables} == {
+        "raw.a": "done",
+        "raw.b": "failed",
+        "raw.c": "done",
+    }

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pytest
 
-from mainstem.errors import SourceRefused, SourceUnavailable, UsageError
+from mainstem.errors import SourceRefused, SourceUnavailable, UsageError, ValueNotExact
 from mainstem.schema import Database, ForeignKey, Table
 from mainstem.source.mysql import MySQLSource
 from mainstem.source.mysql.address import TLS, parse_url
@@ -99,8 +99,11 @@ def shop(server: MariaDB) -> MySQLSource:
     return admin(server, "shop")
 
 
-def admin(server: MariaDB, database: str, options: SourceOptions | None = None) -> MySQLSource:
-    return MySQLSource(server.host, server.port, server.user, server.password, database, options=options)
+def admin(
+    server: MariaDB, database: str, options: SourceOptions | None = None, *, compiled: bool = True
+) -> MySQLSource:
+    at = (server.host, server.port, server.user, server.password, database)
+    return MySQLSource(*at, options=options, compiled=compiled)
 
 
 def rows(source: MySQLSource, table: Table) -> list[dict[str, object]]:
@@ -449,15 +452,45 @@ def test_close_ends_the_connections_and_is_safe_twice(server: MariaDB, shop: MyS
             list(snapshot.read(orders))
 
 
-def test_an_abandoned_read_ends_the_snapshot_alone(server: MariaDB, shop: MySQLSource) -> None:
-    customers = table_of(shop, "customers")
-    with shop.snapshot() as snapshot:
-        batches = iter(snapshot.read(customers, batch_bytes=1))
-        next(batches)
-        batches.close()  # type: ignore[attr-defined]
-        with pytest.raises(SourceUnavailable, match="has ended"):
-            snapshot.select("SELECT 1")
-    assert len(rows(shop, customers)) == 3
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_read_that_stops_early_keeps_the_snapshot(server: MariaDB, compiled: bool) -> None:
+    server.create_database("early")
+    server.execute(
+        "CREATE TABLE t (id INT PRIMARY KEY, a VARCHAR(300)); "
+        "INSERT INTO t SELECT seq, REPEAT('x', 300) FROM seq_1_to_60000",
+        "early",
+    )
+    source = admin(server, "early", compiled=compiled)
+    table = table_of(source, "t")
+    with source.snapshot() as snapshot:
+        server.execute("DELETE FROM t WHERE id = 60000", "early")
+        for _ in range(3):
+            batches = iter(snapshot.read(table, batch_bytes=1 << 16))
+            next(batches)
+            batches.close()  # type: ignore[attr-defined]
+            assert snapshot.select("SELECT COUNT(*) FROM t") == [(60000,)]
+        assert sum(batch.num_rows for batch in snapshot.read(table)) == 60000
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_refused_value_keeps_the_snapshot(server: MariaDB, compiled: bool) -> None:
+    """The packet before the refused one may be any, so may the bytes that are on their way."""
+    server.create_database("refused")
+    server.execute(
+        "CREATE TABLE t (id INT PRIMARY KEY, day DATE, a LONGBLOB); "
+        "INSERT INTO t SELECT seq, IF(seq % 1000 = 7, '0000-00-00', '2024-01-01'), REPEAT('x', 2000) "
+        "FROM seq_1_to_20000; "
+        "UPDATE t SET a = REPEAT(CHAR(255), 15000000) WHERE id = 9",
+        "refused",
+    )
+    source = admin(server, "refused", compiled=compiled)
+    table = table_of(source, "t")
+    with source.snapshot() as snapshot:
+        server.execute("DELETE FROM t WHERE id = 1", "refused")
+        for _ in range(3):
+            with pytest.raises(ValueNotExact, match="day"):
+                list(snapshot.read(table))
+            assert snapshot.select("SELECT COUNT(*) FROM t") == [(20000,)]
 
 
 def test_one_call_at_a_time(shop: MySQLSource) -> None:

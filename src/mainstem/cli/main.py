@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -24,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 well; 1 crash; 2 usage or configuration; 3 a check or proof failed; "
-    "4 source, lake or engine not available.",
+    "4 source, lake or engine not available; 5 over the budget.",
 )
 
 
@@ -92,6 +93,18 @@ def _reader_gone() -> int:
     return 0
 
 
+_SHORT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
+
+
+def _exhausted(error: Exception) -> str | None:
+    """What the machine has too little of, if that is what ended the command."""
+    if isinstance(error, MemoryError) or str(error) == "can't start new thread":
+        return "out of memory" if isinstance(error, MemoryError) else "the system starts no more threads"
+    if isinstance(error, OSError) and error.errno in _SHORT:
+        return f"the system says: {os.strerror(error.errno)}"
+    return None
+
+
 def _outermost(error: Exception) -> int:
     """Usage errors of the command line (2), everything else is a defect of ours (1)."""
     show = getattr(error, "format_message", None)
@@ -100,6 +113,11 @@ def _outermost(error: Exception) -> int:
             show(), "mainstem --help lists the commands; mainstem COMMAND --help their options"
         )
         return 2
+    if (said := _exhausted(error)) is not None:
+        console.plain_error(
+            said, "give this machine more of it, then run again; the last release is untouched"
+        )
+        return 4
     if os.environ.get("MAINSTEM_DEBUG"):
         sys.stderr.write(console.clean(traceback.format_exc()))
     console.plain_error(

@@ -79,11 +79,13 @@ def _row_hash(dialect: Dialect, columns: Sequence[Column], by: dict[str, Form]) 
     return dialect.row_hash([dialect.text(column, by[column.name]) for column in columns])
 
 
-def fingerprint_sql(dialect: Dialect, table: Table, by: dict[str, Form]) -> str:
-    """One row: count(*), the checksum as text, then count(column) of each nullable column."""
+def fingerprint_sql(dialect: Dialect, table: Table, by: dict[str, Form], where: str = "") -> str:
+    """One row: count(*), the checksum as text, then count(column) of each nullable column; of the rows that
+    fulfil `where`."""
     parts = ["count(*)", dialect.total(_row_hash(dialect, table.columns, by))]
     parts += [f"count({_present(dialect, column, by)})" for column in table.columns if column.nullable]
-    return f"select {', '.join(parts)} from {dialect.ref(table)}"
+    only = f" where {where}" if where else ""
+    return f"select {', '.join(parts)} from {dialect.ref(table)}{only}"
 
 
 def _present(dialect: Dialect, column: Column, by: dict[str, Form]) -> str:
@@ -92,9 +94,9 @@ def _present(dialect: Dialect, column: Column, by: dict[str, Form]) -> str:
     return dialect.quote(column.name) if own else dialect.text(column, by[column.name])
 
 
-def fingerprint(side: Side, table: Table, by: dict[str, Form]) -> Fingerprint:
-    """Ask one side for the table's fingerprint."""
-    rows, checksum, *present = side.select(fingerprint_sql(side.dialect, table, by))[0]
+def fingerprint(side: Side, table: Table, by: dict[str, Form], where: str = "") -> Fingerprint:
+    """Ask one side for the fingerprint of the table, or of its rows that fulfil `where`."""
+    rows, checksum, *present = side.select(fingerprint_sql(side.dialect, table, by, where))[0]
     nullable = [column.name for column in table.columns if column.nullable]
     nulls = tuple((name, int(rows) - int(number)) for name, number in zip(nullable, present, strict=True))
     return Fingerprint(int(rows), nulls, int(checksum))
@@ -126,11 +128,15 @@ def narrow(source: Side, lake: Side, table: Table, found: tuple[Fingerprint, Fin
     )
 
 
+def columns_sql(dialect: Dialect, table: Table, by: dict[str, Form]) -> str:
+    """One row: the checksum of each column by itself, as text."""
+    hashes = [dialect.row_hash([dialect.text(column, by[column.name])]) for column in table.columns]
+    return f"select {', '.join(dialect.total(one) for one in hashes)} from {dialect.ref(table)}"
+
+
 def _differing_columns(source: Side, lake: Side, table: Table, by: dict[str, Form]) -> tuple[str, ...]:
     def checksums(side: Side) -> list[int]:
-        hashes = [side.dialect.row_hash([side.dialect.text(c, by[c.name])]) for c in table.columns]
-        sums = ", ".join(side.dialect.total(one) for one in hashes)
-        return [int(value) for value in side.select(f"select {sums} from {side.dialect.ref(table)}")[0]]
+        return [int(value) for value in side.select(columns_sql(side.dialect, table, by))[0]]
 
     pairs = zip(table.columns, checksums(source), checksums(lake), strict=True)
     return tuple(column.name for column, left, right in pairs if left != right)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from mainstem.schema import Column, Kind, TableName
+from mainstem.schema import HISTORY, MART, RAW, Column, Kind, TableName
 from mainstem.text import quoted
 
 _DUCKDB = {
@@ -45,7 +45,9 @@ class Binder:
         }
         self._connection = duckdb.connect(config=config)
         self._connection.execute("set autoload_known_extensions = false")
-        self._connection.execute("create schema raw; create schema mart; set schema = 'mart'")
+        for schema in (RAW, HISTORY, MART):
+            self._connection.execute(f"create schema {schema}")
+        self._connection.execute(f"set schema = '{MART}'")
 
     def __enter__(self) -> Binder:
         return self
@@ -67,10 +69,26 @@ class Binder:
         except duckdb.Error as error:
             return _fault(str(error))
 
+    def describe(self, sql: str) -> list[tuple[str, str]] | None:
+        """The columns of a SELECT and DuckDB's names of their types; None if it does not bind."""
+        try:
+            found = self._connection.sql(f"select * from (\n{sql}\n)")
+            return [(str(name), str(type_)) for name, type_ in zip(found.columns, found.types, strict=True)]
+        except duckdb.Error:
+            return None
+
     def check(self, sql: str) -> Fault | None:
         """Whether a statement over the tables and views binds."""
         try:
             self._connection.execute(f"explain {sql}")
+        except duckdb.Error as error:
+            return _fault(str(error))
+        return None
+
+    def compute(self, sql: str) -> Fault | None:
+        """Whether a constant expression can be computed."""
+        try:
+            self._connection.execute(f"select {sql}")
         except duckdb.Error as error:
             return _fault(str(error))
         return None

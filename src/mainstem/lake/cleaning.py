@@ -5,22 +5,30 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 from mainstem import metadata
 from mainstem.catalog.local import LocalCatalog
-from mainstem.lake import storage
+from mainstem.lake import journal, storage
 from mainstem.lake.values import CleanReport
 
+_STAGED = timedelta(days=7)  # for which a stopped load waits to be taken up
 
-def clean(catalog: LocalCatalog, folder: Path, keep_releases: int, older_than: timedelta) -> CleanReport:
-    """See `Lake.clean`. Reads every metadata document first: one that cannot be read stops it before
-    anything is deleted."""
+
+def clean(
+    catalog: LocalCatalog,
+    folder: Path,
+    keep_releases: int,
+    older_than: timedelta,
+    staged: Collection[Path] = (),
+) -> CleanReport:
+    """See `Lake.clean`; `staged` are files to keep as well. Reads every metadata document first: one that
+    cannot be read stops it before anything is deleted."""
     kept, dropped = _split(catalog, max(1, keep_releases))
     locations = set(catalog.tables().values()) | kept
-    reachable = {path for location in locations for path in _reachable(location)}
+    reachable = {path for location in locations for path in _reachable(location)}.union(staged)
     if dropped:
         catalog.forget(dropped)
     before = time.time() - older_than.total_seconds()
@@ -34,6 +42,20 @@ def clean(catalog: LocalCatalog, folder: Path, keep_releases: int, older_than: t
         size += status.st_size
     _remove_empty_folders(folder)
     return CleanReport(files, size, tuple(dropped))
+
+
+def staged(folder: Path, catalog: LocalCatalog) -> set[Path]:
+    """The files that the next load of a table may take over. Journals that are a week old, that cannot be
+    read, or whose table has moved on are deleted."""
+    kept: set[Path] = set()
+    for path in folder.glob("*.json*"):
+        found = journal.load(path) if path.suffix == ".json" else None
+        fresh = path.stat().st_mtime > time.time() - _STAGED.total_seconds()
+        if found and fresh and catalog.location(found.name) == found.base:
+            kept |= found.files
+        elif path.suffix == ".json" or not fresh:
+            storage.remove([path])
+    return kept
 
 
 def clean_sessions(folder: Path) -> None:

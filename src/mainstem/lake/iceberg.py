@@ -1,9 +1,9 @@
-"""Writes Iceberg (format version 2): manifest, manifest list, table metadata. The only user of pyiceberg.
+"""Writes Iceberg (format version 2): manifest, manifest list, table metadata, through pyiceberg.
 
 pyiceberg's values and file formats are used, its transactions are not: they do not force files to the
 disk, delete files when a commit's outcome is unknown, and import what a table's metadata names
 (`py-io-impl`). Here the files are written and synchronised in order, nothing is deleted unless the catalog
-said no, and every file goes through `_DurableIO`.
+said no, and every file goes through `files.LocalFiles`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import json
 import time
 import uuid
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from pyiceberg.conversions import to_bytes
-from pyiceberg.io import FileIO, InputFile, InputStream, OutputFile, OutputStream
+from pyiceberg.io import FileIO
 from pyiceberg.manifest import (
     DataFile as IcebergDataFile,
 )
@@ -53,9 +54,10 @@ from pyiceberg.utils.truncate import truncate_upper_bound_binary_string, truncat
 from mainstem import crash, metadata
 from mainstem.errors import LakeUnavailable, Where
 from mainstem.lake import storage
+from mainstem.lake.files import Files, LocalFiles
 from mainstem.lake.values import DataFile, Staged
 from mainstem.metadata import FILES, NATIVE
-from mainstem.schema import Kind
+from mainstem.schema import Column, Kind
 
 FORMAT_VERSION: Any = 2
 COMPRESSION: Any = "deflate"
@@ -80,6 +82,23 @@ _DAMAGED = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The next version of a table, wherever its files are: `location` is the table's folder, `base` the
+    metadata file it follows, `files` all data files relative to the folder, of which `kept` (whole paths)
+    stay and `added` are new; `rows` and `bytes` count all."""
+
+    columns: Sequence[Column]
+    field_ids: Sequence[int]
+    location: str
+    base: str | None
+    files: Sequence[str]
+    kept: frozenset[str]
+    added: Callable[[Schema], Sequence[IcebergDataFile]]
+    rows: int
+    bytes: int
+
+
 class Prepared:
     """A commit that stands on the disk, complete, and that nothing refers to yet."""
 
@@ -92,13 +111,15 @@ class Prepared:
 def prepare(staged: Staged, summary: Mapping[str, str], keep: Iterable[int]) -> Prepared:
     """Write every file of the commit and force it to the disk. Of the table's older snapshots the history
     keeps the present one and those in `keep`. Raises LakeUnavailable; then nothing is left behind."""
-    io = _DurableIO()
+    io = LocalFiles()
     try:
         with storage.mapped(staged.name):
             storage.make_folder(staged.location / "metadata")
-            return _prepare(io, staged, summary, set(keep))
+            location, table = write_commit(io, _change(staged), summary, set(keep))
+            document = metadata.parse(location, json.loads(table.model_dump_json()))
+            return Prepared(Path(location), document, [Path(file) for file in io.written])
     except BaseException as error:
-        storage.remove(io.written)
+        storage.remove(Path(file) for file in io.written)
         if isinstance(error, _DAMAGED):
             raise LakeUnavailable(
                 "the table's metadata in the lake is damaged: its present version cannot be replaced",
@@ -108,11 +129,28 @@ def prepare(staged: Staged, summary: Mapping[str, str], keep: Iterable[int]) -> 
         raise
 
 
-def _prepare(io: _DurableIO, staged: Staged, summary: Mapping[str, str], keep: set[int]) -> Prepared:
-    base = _load(staged.base) if staged.base else None
-    table = _evolved(base, staged)
+def _change(staged: Staged) -> Change:
+    return Change(
+        columns=staged.columns,
+        field_ids=staged.field_ids,
+        location=str(staged.location),
+        base=staged.base,
+        files=[path.relative_to(staged.location).as_posix() for path in staged.all_files],
+        kept=frozenset(str(path) for path in staged.kept),
+        added=lambda schema: [_data_file(data, schema) for data in staged.data],
+        rows=staged.rows,
+        bytes=staged.bytes,
+    )
+
+
+def write_commit(
+    io: Files, change: Change, summary: Mapping[str, str], keep: set[int]
+) -> tuple[str, TableMetadata]:
+    """Write manifest, manifest list and table metadata; where the metadata file is, and what it says."""
+    base = load(io, change.base) if change.base else None
+    table = _evolved(base, change)
     parent = base.current_snapshot() if base else None
-    snapshot = _snapshot(io, table, parent, staged, summary)
+    snapshot = _snapshot(io, table, parent, change, summary)
     updates: list[TableUpdate] = [
         AddSnapshotUpdate(snapshot=snapshot),
         SetSnapshotRefUpdate.model_validate(
@@ -124,29 +162,29 @@ def _prepare(io: _DurableIO, staged: Staged, summary: Mapping[str, str], keep: s
     dropped = [s.snapshot_id for s in table.snapshots if s.snapshot_id not in keep]
     if dropped:
         updates.append(RemoveSnapshotsUpdate.model_validate({"snapshot-ids": dropped}))
-    table = update_table_metadata(table, tuple(updates), metadata_location=staged.base)
-    location = staged.location / "metadata" / f"{_next_number(staged.base):05d}-{uuid.uuid4()}.metadata.json"
-    content = table.model_dump_json().encode()
-    storage.write(location, content)
-    io.written.append(location)
+    table = update_table_metadata(table, tuple(updates), metadata_location=change.base)
+    folder = f"{change.location}/metadata"
+    location = f"{folder}/{_next_number(change.base):05d}-{uuid.uuid4()}.metadata.json"
+    io.write(location, table.model_dump_json().encode())
     crash.point("commit.metadata")
-    storage.sync(location.parent)
+    io.settle(folder)
     crash.point("commit.synced")
-    return Prepared(location, metadata.parse(str(location), json.loads(content)), tuple(io.written))
+    return location, table
 
 
-def _load(location: str) -> TableMetadata:
-    return TableMetadataUtil.parse_raw(Path(location).read_bytes().decode())
+def load(io: Files, location: str) -> TableMetadata:
+    """A metadata file."""
+    return TableMetadataUtil.parse_raw(io.read(location).decode())
 
 
 def _next_number(base: str | None) -> int:
-    return int(Path(base).name.partition("-")[0]) + 1 if base else 0
+    return int(base.rpartition("/")[2].partition("-")[0]) + 1 if base else 0
 
 
 # Schema
 
 
-def _evolved(base: TableMetadata | None, staged: Staged) -> TableMetadata:
+def _evolved(base: TableMetadata | None, staged: Change) -> TableMetadata:
     """The metadata with the staged columns as its current schema."""
     fields = [
         NestedField(field_id, c.name, str(c.type), required=not c.nullable, doc=c.comment or None)
@@ -159,7 +197,7 @@ def _evolved(base: TableMetadata | None, staged: Staged) -> TableMetadata:
             Schema(*fields),
             UNPARTITIONED_PARTITION_SPEC,
             UNSORTED_SORT_ORDER,
-            str(staged.location),
+            staged.location,
             properties,
         )
     updates: list[TableUpdate] = []
@@ -180,37 +218,37 @@ def _evolved(base: TableMetadata | None, staged: Staged) -> TableMetadata:
 
 
 def _snapshot(
-    io: _DurableIO, table: TableMetadata, parent: Snapshot | None, staged: Staged, extra: Mapping[str, str]
+    io: Files, table: TableMetadata, parent: Snapshot | None, change: Change, extra: Mapping[str, str]
 ) -> Snapshot:
-    folder = staged.location / "metadata"
+    folder = f"{change.location}/metadata"
     snapshot_id = table.new_snapshot_id()
     commit = uuid.uuid4()
-    old = _live_entries(io, parent) if parent else []
-    kept = {str(path) for path in staged.kept}
+    old = live_entries(io, parent) if parent else []
+    added = change.added(table.schema())
     manifests = []
-    if staged.data or old:
-        path = str(folder / f"{commit}-m0.avro")
+    if added or old:
+        path = f"{folder}/{commit}-m0.avro"
         with write_manifest(
             FORMAT_VERSION, table.spec(), table.schema(), io.new_output(path), snapshot_id, COMPRESSION
         ) as manifest:
-            for data in staged.data:
+            for data_file in added:
                 manifest.add(
                     ManifestEntry.from_args(
                         status=ManifestEntryStatus.ADDED,
                         snapshot_id=snapshot_id,
                         sequence_number=None,
                         file_sequence_number=None,
-                        data_file=_data_file(data, table.schema()),
+                        data_file=data_file,
                     )
                 )
             for entry in old:
-                if entry.data_file.file_path in kept:
+                if entry.data_file.file_path in change.kept:
                     manifest.existing(entry)
                 else:
                     manifest.delete(entry)
         manifests.append(manifest.to_manifest_file())
     crash.point("commit.manifest")
-    path = str(folder / f"snap-{snapshot_id}-0-{commit}.avro")
+    path = f"{folder}/snap-{snapshot_id}-0-{commit}.avro"
     sequence = table.next_sequence_number()
     parent_id = parent.snapshot_id if parent else None
     with write_manifest_list(
@@ -225,13 +263,14 @@ def _snapshot(
             "sequence-number": sequence,
             "timestamp-ms": max(int(time.time() * 1000), table.last_updated_ms),
             "manifest-list": path,
-            "summary": _summary(staged, parent, old, extra),
+            "summary": _summary(change, added, parent, old, extra),
             "schema-id": table.current_schema_id,
         }
     )
 
 
-def _live_entries(io: FileIO, snapshot: Snapshot) -> list[ManifestEntry]:
+def live_entries(io: FileIO, snapshot: Snapshot) -> list[ManifestEntry]:
+    """The data files of a snapshot."""
     manifests: list[ManifestFile] = snapshot.manifests(io)
     return [
         entry for manifest in manifests for entry in manifest.fetch_manifest_entry(io, discard_deleted=True)
@@ -239,23 +278,25 @@ def _live_entries(io: FileIO, snapshot: Snapshot) -> list[ManifestEntry]:
 
 
 def _summary(
-    staged: Staged, parent: Snapshot | None, old: Sequence[ManifestEntry], extra: Mapping[str, str]
+    change: Change,
+    added: Sequence[IcebergDataFile],
+    parent: Snapshot | None,
+    old: Sequence[ManifestEntry],
+    extra: Mapping[str, str],
 ) -> Summary:
-    files = [path.relative_to(staged.location).as_posix() for path in staged.all_files]
-    kept = {str(path) for path in staged.kept}
-    old = [entry for entry in old if entry.data_file.file_path not in kept]
+    old = [entry for entry in old if entry.data_file.file_path not in change.kept]
     counts = {
-        "added-data-files": len(staged.files),
-        "added-records": sum(data.rows for data in staged.data),
-        "added-files-size": sum(data.bytes for data in staged.data),
+        "added-data-files": len(added),
+        "added-records": sum(one.record_count for one in added),
+        "added-files-size": sum(one.file_size_in_bytes for one in added),
         "deleted-data-files": len(old),
         "deleted-records": sum(entry.data_file.record_count for entry in old),
         "removed-files-size": sum(entry.data_file.file_size_in_bytes for entry in old),
     }
     totals = {
-        "total-data-files": len(files),
-        "total-records": staged.rows,
-        "total-files-size": staged.bytes,
+        "total-data-files": len(change.files),
+        "total-records": change.rows,
+        "total-files-size": change.bytes,
         "total-delete-files": 0,
         "total-position-deletes": 0,
         "total-equality-deletes": 0,
@@ -263,7 +304,7 @@ def _summary(
     numbers = {key: str(value) for key, value in counts.items() if value}
     numbers.update((key, str(value)) for key, value in totals.items())
     operation = Operation.OVERWRITE if parent else Operation.APPEND
-    return Summary(operation, **{**extra, FILES: json.dumps(files), **numbers})
+    return Summary(operation, **{**extra, FILES: json.dumps(list(change.files)), **numbers})
 
 
 # Data files
@@ -301,6 +342,22 @@ def _data_file(data: DataFile, schema: Schema) -> IcebergDataFile:
     )
 
 
+def moved(data: IcebergDataFile, path: str) -> IcebergDataFile:
+    """The same file at another place."""
+    kept = ("record_count", "file_size_in_bytes", "column_sizes", "value_counts", "null_value_counts")
+    more = ("nan_value_counts", "lower_bounds", "upper_bounds", "key_metadata", "split_offsets")
+    return IcebergDataFile.from_args(
+        content=data.content,
+        file_path=path,
+        file_format=data.file_format,
+        partition=Record(),
+        **{name: getattr(data, name) for name in (*kept, *more)},
+        equality_ids=None,
+        sort_order_id=data.sort_order_id,
+        spec_id=0,
+    )
+
+
 _BOUNDED = frozenset({"int", "long", "date", "string", "binary"})
 
 
@@ -334,81 +391,6 @@ def _rounded_up(value: Any) -> Any:
     if isinstance(value, bytes):
         return truncate_upper_bound_binary_string(value, BOUND)
     return value
-
-
-# Files
-
-
-class _DurableIO(FileIO):
-    """pyiceberg's file access on the local file system: new files only, each forced to the disk at close."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written: list[Path] = []
-
-    def new_input(self, location: str) -> InputFile:
-        return _Input(location)
-
-    def new_output(self, location: str) -> OutputFile:
-        self.written.append(Path(location))
-        return _Output(location)
-
-    def delete(self, location: str | InputFile | OutputFile) -> None:
-        raise NotImplementedError("the lake deletes its files itself")
-
-
-class _Input(InputFile):
-    def __len__(self) -> int:
-        return Path(self.location).stat().st_size
-
-    def exists(self) -> bool:
-        return Path(self.location).exists()
-
-    def open(self, seekable: bool = True) -> InputStream:
-        return Path(self.location).open("rb")
-
-
-class _Output(OutputFile):
-    def __len__(self) -> int:
-        return Path(self.location).stat().st_size
-
-    def exists(self) -> bool:
-        return Path(self.location).exists()
-
-    def to_input_file(self) -> InputFile:
-        return _Input(self.location)
-
-    def create(self, overwrite: bool = False) -> OutputStream:
-        return _Buffered(Path(self.location))
-
-
-class _Buffered:
-    """Holds a metadata file until it is closed (they are small), then writes it in one go."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._parts: list[bytes] = []
-        self._size = 0
-        self._closed = False
-
-    def write(self, content: bytes) -> int:
-        self._parts.append(content)
-        self._size += len(content)
-        return len(content)
-
-    def tell(self) -> int:
-        return self._size
-
-    def close(self) -> None:
-        if not self._closed:
-            self._closed = True
-            storage.write(self._path, b"".join(self._parts))
-
-    def __enter__(self) -> _Buffered:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 assert {kind.value for kind in (Kind.INT, Kind.LONG, Kind.DATE, Kind.STRING, Kind.BINARY)} == _BOUNDED

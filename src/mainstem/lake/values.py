@@ -40,7 +40,8 @@ class Staged:
     """Rows written and durable, but in no table yet: `Lake.commit` makes them visible, `Lake.discard`
     deletes them. `base` is the version they were staged against (None: a new table); the commit is
     refused if somebody else has committed since. `field_ids` go with `columns`. `files` are new, `kept`
-    those of the base that stay; `rows` and `bytes` count both."""
+    those of the base that stay; `rows` and `bytes` count both. `journal` is the document to remove with the
+    commit (`lake.journal`)."""
 
     name: TableName
     columns: tuple[Column, ...]
@@ -52,6 +53,7 @@ class Staged:
     field_ids: tuple[int, ...]
     data: tuple[DataFile, ...] = field(repr=False)
     kept: tuple[Path, ...] = ()
+    journal: Path | None = None
 
     @property
     def all_files(self) -> tuple[Path, ...]:

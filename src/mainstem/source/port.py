@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from mainstem.contract.canonical import SourceDialect
 from mainstem.schema import Database, Table
@@ -69,6 +69,19 @@ class Snapshot(Protocol):
     def select(self, sql: str, seconds: float = 0) -> list[tuple[Any, ...]]:
         """The rows of a small SELECT in the source's dialect (proof queries), as Python values. After
         `seconds` (0: no limit) the server ends the statement: OutOfTime, and the snapshot goes on."""
+
+
+@runtime_checkable
+class Divisible(Protocol):
+    """A snapshot that can read a large table in parts, several at a time."""
+
+    def parts(self, table: Table) -> Sequence[str]:
+        """Conditions in the source's SQL of which each row fulfils exactly one, now and in any later
+        snapshot, and that the server finds the rows by. None for a table that is better read whole."""
+
+    def twin(self) -> AbstractContextManager[Snapshot]:
+        """Another connection with the very same view. Raises SourceUnavailable or SourceRefused where it
+        cannot be had."""
 
 
 class Source(Protocol):

@@ -4,12 +4,36 @@ from __future__ import annotations
 
 import typer
 
-from mainstem.cli.commands import doctor, drafting, history, pipeline, projects, query, serving
+from mainstem.cli.commands import (
+    deploying,
+    doctor,
+    drafting,
+    engines,
+    granting,
+    history,
+    pipeline,
+    projects,
+    publishing,
+    query,
+    serving,
+)
 
 
 def register(app: typer.Typer) -> None:
     """Add every command, in the order of `mainstem --help`."""
     if app.registered_commands:
         return
-    for module in (projects, drafting, pipeline, query, serving, history, doctor):
+    for module in (
+        projects,
+        drafting,
+        pipeline,
+        query,
+        serving,
+        history,
+        engines,
+        doctor,
+        deploying,
+        publishing,
+        granting,
+    ):
         module.register(app)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mainstem import wiring
 from mainstem.cli import console
-from mainstem.cli.commands.common import QueryOutput, open_project
+from mainstem.cli.commands.common import QueryOutput, Target, open_project
 from mainstem.cli.rows import csv_lines, json_array, table
 from mainstem.errors import EngineFailed, UsageError
+from mainstem.project.load import Project
+from mainstem.project.targets import AwsTarget
+from mainstem.schema import MART
+from mainstem.text import size
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,10 +32,21 @@ def query(
     sql: Annotated[str, typer.Argument(help="One SELECT over raw.TABLE and MODEL; - reads it from stdin.")],
     output: Annotated[QueryOutput, typer.Option("--output", help="table, json or csv.")] = QueryOutput.TABLE,
     release: Annotated[str, typer.Option("--release", help="A release other than the current one.")] = "",
+    target: Target = "local",
+    timeout: Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait for Athena.")] = 300.0,
 ) -> None:
-    """Ask the current release in SQL (DuckDB's dialect)."""
+    """Ask the current release in SQL (DuckDB's dialect; Athena's with an AWS target)."""
     text = sys.stdin.read() if sql == "-" else sql
-    result = _result(context.obj, text, release)
+    project = open_project(context.obj)
+    config = project.target(target)
+    if isinstance(config, AwsTarget):
+        if release:
+            raise UsageError(
+                "--release goes with the local target alone", hint="Athena reads the newest tables"
+            )
+        result = _athena(project, target, config, text, timeout)
+    else:
+        result = _result(project, text, release)
     if output is QueryOutput.JSON:
         console.write(json_array(result))
     elif output is QueryOutput.CSV:
@@ -42,8 +56,18 @@ def query(
         console.out().print(table(result))
 
 
-def _result(directory: Path, sql: str, release: str) -> pa.Table:
-    project = open_project(directory)
+def _athena(project: Project, name: str, config: AwsTarget, sql: str, timeout: float) -> pa.Table:
+    from mainstem.engine.athena import Athena
+    from mainstem.project.awsnames import names_of
+
+    names = names_of(project, name, config)
+    client = wiring.aws_client("athena", config)
+    answer = Athena(client, names.workgroup, names.databases[MART], timeout).ask(sql)
+    console.note(f"  Athena read {size(answer.scanned)}")
+    return answer.table
+
+
+def _result(project: Project, sql: str, release: str) -> pa.Table:
     lake = wiring.open_lake(project)
     chosen = lake.release(release) if release else wiring.current_release(lake)
     with wiring.connect_release(chosen) as connection:

@@ -41,7 +41,7 @@ _UNAVAILABLE: dict[int, tuple[str, str]] = {
     1160: ("the connection broke", ""),
     1161: ("the server gave up sending", "see net_write_timeout"),
     1203: ("this user has too many connections", "raise max_user_connections or try later"),
-    1205: ("a lock was not given in time", ""),
+    1205: ("another session held its lock on the table for longer than the source's timeout", "run again"),
     1213: ("the server ended the transaction to break a deadlock", ""),
     1317: ("the statement was interrupted in the server", ""),
     1412: ("the table was altered while the snapshot was open", "run again"),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pyarrow as pa
 from pymysql.err import raise_mysql_exception
 
 from mainstem.arrow import schema_of
-from mainstem.errors import SourceRefused, SourceUnavailable, Where
+from mainstem.errors import SourceRefused, SourceUnavailable, ValueNotExact, Where
 from mainstem.schema import Table
 from mainstem.source.guard import own_columns
 from mainstem.source.mysql.charsets import doubtful, lost_statement
@@ -30,22 +30,19 @@ def read(
     session: Session, table: Table, batch_bytes: int, *, compiled: bool = True, where: str = ""
 ) -> Iterator[pa.RecordBatch]:
     """All rows, or those that fulfil `where`. The iteration ends only after the end-of-result packet was
-    seen; if the server goes away it raises. A reader that stops early costs the connection: the rest would
-    still be under way."""
+    seen; if the server goes away it raises. A reader that stops early, or refuses a value, has the server
+    end the statement: the connection, and with it the snapshot, stays."""
     place = Where(table=table.name)
     batches = _batches(session, table, min(max(1, batch_bytes), _MAX_BATCH), compiled, where)
-    complete = False
     try:
         while True:
             with session.translated(place):
                 batch = next(batches, None)
             if batch is None:
-                complete = True
                 return
             yield batch
     finally:
-        if not complete:
-            session.abandon()
+        batches.close()
 
 
 def require_unicode(session: Session, table: Table) -> None:
@@ -90,11 +87,12 @@ def require_unaltered(session: Session, table: Table) -> None:
 
 def _batches(
     session: Session, table: Table, batch_bytes: int, compiled: bool, where: str
-) -> Iterator[pa.RecordBatch]:
+) -> Generator[pa.RecordBatch, None, None]:
     require_unaltered(session, table)
     fields = session.start_query(select_statement(table) + (f" WHERE {where}" if where else ""))
     for column, field in zip(table.columns, fields, strict=True):
         if not fits(column, field.code, field.charset, field.scale):
+            session.drain()
             raise SourceRefused(
                 "the column's type is not what introspection saw",
                 where=Where(table=table.name, column=column.name),
@@ -111,14 +109,24 @@ def _python_batches(session: Session, table: Table, batch_bytes: int) -> Iterato
     width = len(table.columns)
     rows: list[list[bytes | None]] = []
     size = 0
-    while (data := session.read_packet()) is not None:
-        rows.append(split_row(data, width))
-        size += len(data)
-        if size >= batch_bytes:
+    complete = False
+    try:
+        while (data := session.read_packet()) is not None:
+            rows.append(split_row(data, width))
+            size += len(data)
+            if size >= batch_bytes:
+                yield decode_batch(table, list(zip(*rows, strict=True)), schema)
+                rows, size = [], 0
+        complete = True
+        if rows:
             yield decode_batch(table, list(zip(*rows, strict=True)), schema)
-            rows, size = [], 0
-    if rows:
-        yield decode_batch(table, list(zip(*rows, strict=True)), schema)
+    except (ValueNotExact, GeneratorExit):
+        if not complete:
+            session.drain()
+        raise
+    except (OSError, SourceUnavailable):
+        session.abandon()
+        raise
 
 
 def _compiled_batches(session: Session, table: Table, batch_bytes: int) -> Iterator[pa.RecordBatch]:
@@ -137,20 +145,25 @@ def _compiled_batches(session: Session, table: Table, batch_bytes: int) -> Itera
     buffer = bytearray(max(_BLOCK, 2 * len(pending)))
     start, end = 0, len(pending)
     buffer[:end] = pending
-    while True:
-        state = decoder.feed(buffer, start, end)
-        start += decoder.consumed
-        if state == mysqlrows.MORE:
-            start, end, buffer = _made_room(buffer, start, end, decoder.needed)
-            end += session.receive(memoryview(buffer)[end:])
-            continue
-        if state not in (mysqlrows.FULL, mysqlrows.DONE):
-            raise _failure(decoder, table, state)
-        batch = decoder.take(schema)
-        if batch is not None:
-            yield batch
-        if state == mysqlrows.DONE:
-            return
+    state = mysqlrows.MORE
+    try:
+        while state != mysqlrows.DONE:
+            state = decoder.feed(buffer, start, end)
+            start += decoder.consumed
+            if state == mysqlrows.MORE:
+                start, end, buffer = _made_room(buffer, start, end, decoder.needed)
+                end += session.receive(memoryview(buffer)[end:])
+                continue
+            if state not in (mysqlrows.FULL, mysqlrows.DONE):
+                raise _failure(decoder, table, state)
+            batch = decoder.take(schema)
+            if batch is not None:
+                yield batch
+    finally:
+        if state in (mysqlrows.FULL, mysqlrows.PROBLEM):
+            session.drain(bytes(buffer[start:end]))
+        elif state not in (mysqlrows.DONE, mysqlrows.ERROR):
+            session.abandon()
 
 
 def _made_room(buffer: bytearray, start: int, end: int, needed: int) -> tuple[int, int, bytearray]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import selectors
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +16,14 @@ from pymysql.connections import Connection
 from pymysql.constants import COMMAND, SERVER_STATUS
 from pymysql.protocol import FieldDescriptorPacket
 
-from mainstem.errors import SourceRefused, SourceUnavailable, Where
+from mainstem.errors import MainstemError, SourceRefused, SourceUnavailable, Where
 from mainstem.source.mysql.address import TLS, Address
 from mainstem.source.mysql.failures import translate
 
 _NO_LIMIT = 18446744073709551615  # sql_select_limit's largest: no limit
 _DAY = 86400  # seconds
+_LONGEST = 0xFFFFFF  # bytes of a packet
+_PROBE_SHARE = 0.75  # of the timeout: a dead connection is given up within twice the timeout
 _PACKET_OVERFLOW = 1301  # ER_WARN_ALLOWED_PACKET_OVERFLOWED: a function gave NULL instead of a long text
 
 _UNREACHABLE = "check host, port (or unix_socket) in the URL, and that the server runs"
@@ -42,6 +45,23 @@ class _Connection(Connection):
 
     def _create_ssl_ctx(self, sslp: Any) -> ssl.SSLContext:
         return sslp if isinstance(sslp, ssl.SSLContext) else _unverified()
+
+
+class _Ahead:
+    """Bytes that were taken from a stream, then the stream."""
+
+    def __init__(self, pending: bytes, stream: Any) -> None:
+        self._pending = pending
+        self._stream = stream
+
+    def read(self, size: int) -> bytes:
+        """Exactly so many bytes. SourceUnavailable if the stream ends before."""
+        taken, self._pending = self._pending[:size], self._pending[size:]
+        if len(taken) < size:
+            taken += self._stream.read(size - len(taken))
+        if len(taken) < size:
+            raise SourceUnavailable("the connection to the server was lost")
+        return bytes(taken)
 
 
 def _connection(**arguments: Any) -> Any:
@@ -123,7 +143,7 @@ class Session:
     def _at_work(self) -> bool:
         """Ask, through a connection of its own, whether the server still works on our statement."""
         sql = "SELECT COMMAND FROM information_schema.PROCESSLIST WHERE ID = "
-        other = Session(self.address, self.timeout, patient=False)
+        other = Session(self.address, self.timeout * _PROBE_SHARE, patient=False)
         try:
             states = other.rows(f"{sql}{self.connection.thread_id():d}")
         finally:
@@ -167,6 +187,35 @@ class Session:
             raise SourceUnavailable("the connection to the server was lost")
         return int(count)
 
+    def drain(self, pending: bytes = b"") -> None:
+        """Have the server end a result that is under way, and throw away what it has sent: the transaction
+        stays. `pending`: bytes taken from the connection and not used, from the beginning of a packet. Never
+        raises; the connection is dropped if it fails."""
+        try:
+            other = Session(self.address, self.timeout, patient=False)
+            try:
+                other.rows(f"KILL QUERY {self.connection.thread_id():d}")
+            finally:
+                other.close()
+            self._skip(pending)
+            # The order may have come when all was sent: then it is the next statement that it ends.
+            with suppress(pymysql.MySQLError):
+                self._query("SELECT 1")
+            self._query("SELECT 1")
+        except (MainstemError, pymysql.MySQLError, OSError, RuntimeError, AssertionError):
+            self.abandon()
+
+    def _skip(self, pending: bytes) -> None:
+        """Read up to the packet that ends a result set: an EOF packet, or an error."""
+        reader = _Ahead(pending, self.connection._rfile)
+        continued = False  # a packet of 16 MB - 1 goes on in the next one, whatever that begins with
+        while True:
+            length = int.from_bytes(reader.read(4)[:3], "little")
+            first = reader.read(length)[:1]
+            if not continued and (first == b"\xff" or (first == b"\xfe" and length < 9)):
+                return
+            continued = length == _LONGEST
+
     @property
     def sequence(self) -> int:
         """The number that the next packet must have."""
@@ -204,7 +253,8 @@ class Session:
         read_only = "tx_read_only" if self.is_mariadb else "transaction_read_only"
         self.rows(
             "SET SESSION time_zone='+00:00', sql_mode='', sql_big_selects=1, "
-            f"sql_select_limit={_NO_LIMIT}, net_write_timeout={_DAY}, net_read_timeout={_DAY}, {endless}"
+            f"sql_select_limit={_NO_LIMIT}, net_write_timeout={_DAY}, net_read_timeout={_DAY}, {endless}, "
+            f"lock_wait_timeout={max(1, math.ceil(self.timeout))}"
         )
         self.rows("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         wanted = {

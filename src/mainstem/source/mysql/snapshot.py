@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from mainstem.errors import SourceRefused, SourceUnavailable
-from mainstem.schema import Table
+from mainstem.schema import Kind, Table
 from mainstem.source.mysql.introspect import non_transactional
+from mainstem.source.mysql.mapping import quote
 from mainstem.source.mysql.session import Session
 from mainstem.source.port import OLDEST_TRANSACTION, SourceOptions
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+PART_ROWS = 1_000_000  # of a part, about: the server's statistics are estimates
+
+
+def ranges(name: str, least: int, most: int, number: int) -> tuple[str, ...]:
+    """Conditions that divide what lies between `least` and `most` evenly; the first and the last are open."""
+    number = min(number, most - least)
+    cuts = [least + (most - least) * at // number for at in range(1, number)]
+    if not cuts:
+        return ()
+    between = [f"{name} > {low} AND {name} <= {high}" for low, high in pairwise(cuts)]
+    return (f"{name} <= {cuts[0]}", *between, f"{name} > {cuts[-1]}")
 
 
 class MySQLSnapshot:
@@ -23,6 +38,7 @@ class MySQLSnapshot:
         self._session = session
         self._compiled = compiled
         self._reading = False
+        self._loose: list[str] = []
         executed = {} if session.is_mariadb else _gtid_executed(session)
         oldest = _oldest_transaction(session)
         loose = non_transactional(session, database, options)
@@ -30,20 +46,42 @@ class MySQLSnapshot:
         position = {"version": session.version, **_identity(session), **executed, **oldest}
         if session.is_mariadb:
             position |= _mariadb_position(session)
+        self._loose = loose
         if loose:
             position["non_transactional"] = json.dumps(loose, ensure_ascii=False)
         self.position: Mapping[str, str] = position
 
     def read(self, table: Table, batch_bytes: int = 16 << 20, where: str = "") -> Iterator[pa.RecordBatch]:
-        """See the port. Stopping before the last batch ends the snapshot."""
+        """See the port. Stopping before the last batch costs a second connection for a moment."""
         # Here, not at the file's head: a plan reads nothing, and pyarrow takes a fifth of a second.
         from mainstem.source.mysql.reading import read, require_unicode
 
         self._require_open()
         require_unicode(self._session, table)
         self._reading = True
-        yield from read(self._session, table, batch_bytes, compiled=self._compiled, where=where)
-        self._reading = False
+        try:
+            yield from read(self._session, table, batch_bytes, compiled=self._compiled, where=where)
+        finally:
+            self._reading = False
+
+    def parts(self, table: Table) -> Sequence[str]:
+        """See `Divisible`: ranges of the primary key's first column, where that is a whole number. A table
+        without transactions is read by one statement, or it would be read at several moments."""
+        if table.name in self._loose or table.rows < 2 * PART_ROWS or not table.primary_key:
+            return ()
+        key = table.column(table.primary_key[0])
+        if key.type.kind not in (Kind.INT, Kind.LONG):
+            return ()
+        name = quote(key.name)
+        ((least, most),) = self.select(
+            f"SELECT MIN({name}), MAX({name}) FROM {quote(table.source_schema)}.{quote(table.source_name)}"
+        )
+        return () if least is None else ranges(name, int(least), int(most), table.rows // PART_ROWS)
+
+    def twin(self) -> AbstractContextManager[MySQLSnapshot]:
+        """See `Divisible`. The servers have no way to give a second connection the same view that a reader
+        may use (`FLUSH TABLES WITH READ LOCK` blocks writers, and needs RELOAD)."""
+        raise SourceRefused("a second connection cannot see the same snapshot")
 
     def select(self, sql: str, seconds: float = 0) -> list[tuple[Any, ...]]:
         """See the port."""

@@ -101,6 +101,7 @@ def connect(address: Address, timeout: float) -> Session:
     try:
         with mapped(address):
             _pin(session)
+            session.execute(f"SET lock_timeout = {max(int(timeout * 1000), 1)}".encode())
     except MainstemError:
         session.close()
         raise
@@ -180,6 +181,10 @@ def mapped(address: Address, where: Where | None = None, *, connecting: bool = F
         ) from None
 
 
+_LOCKED = {
+    "40P01": "the server ended the transaction to break a deadlock",
+    "55P03": "another session held its lock on the table for longer than the source's timeout",
+}
 _CHANGED = ("42P01", "42703", "3F000", "42704", "42804", "42846")
 _REFUSED_LOGINS = (
     ("password authentication failed", "the server refused user and password"),
@@ -214,7 +219,9 @@ def _error_of(sqlstate: str, where: Where | None) -> MainstemError:
         )
     if sqlstate in _CHANGED:
         return SourceRefused("it has changed since it was looked at", where=where, hint="run again")
-    if sqlstate[:2] in ("08", "53", "57", "58", "XX") or sqlstate in ("40001", "40P01", "55P03", "25P03"):
+    if sqlstate in _LOCKED:
+        return SourceUnavailable(f"{_LOCKED[sqlstate]} (SQLSTATE {sqlstate})", where=where, hint="run again")
+    if sqlstate[:2] in ("08", "53", "57", "58", "XX") or sqlstate in ("40001", "25P03"):
         return SourceUnavailable(f"the server broke off (SQLSTATE {sqlstate})", where=where, hint="run again")
     return SourceRefused(f"the server refused the statement (SQLSTATE {sqlstate})", where=where)
 

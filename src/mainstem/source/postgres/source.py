@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any
 
@@ -22,11 +22,13 @@ from mainstem.source.postgres.dialect import HASH_PROBE, PostgresDialect
 from mainstem.source.postgres.introspect import PARENTS, tables_of
 from mainstem.source.postgres.layout import Layout, altered, layout_of, require_unaltered
 from mainstem.source.postgres.misfit import Misfit, error_of
+from mainstem.source.postgres.pages import PAGES, literal_name, page_ranges
 from mainstem.source.postgres.session import Session, mapped, statement
-from mainstem.source.postgres.types import quote, wire
+from mainstem.source.postgres.types import wire
 from mainstem.source.postgres.url import Address, parse
 
-_PROBE_SECONDS = 10.0  # a busy server may be slow to answer
+PART_ROWS = 1_000_000  # of a part, about: the server's statistics are estimates
+_PROBE_SHARE = 0.75  # of the timeout: a dead connection is given up within twice the timeout
 _MAX_BATCH = 1 << 30  # bytes: a batch's texts must fit 32-bit offsets, with one more piece on top
 _POSITION = """
 SELECT pg_current_snapshot()::text, pg_is_in_recovery(),
@@ -52,8 +54,10 @@ class PostgresSnapshot:
         dialect: PostgresDialect,
         choice: Choice,
         tables: Callable[[], Sequence[Table]],
+        beside: Callable[[str], AbstractContextManager[PostgresSnapshot]],
     ) -> None:
         self.position = position
+        self._beside = beside
         self._tables = tables
         self._layouts: dict[str, Layout] = {}
         self._session = session
@@ -84,6 +88,20 @@ class PostgresSnapshot:
                     yield decoder.take()
             except Misfit as misfit:
                 raise error_of(misfit, table) from None
+
+    def parts(self, table: Table) -> Sequence[str]:
+        """See `Divisible`: ranges of pages, which a server reads alone since version 14."""
+        if table.rows < 2 * PART_ROWS or self._session.info.server_version < 140_000:
+            return ()
+        return page_ranges(self.select(PAGES.format(name=literal_name(table))), table.rows // PART_ROWS)
+
+    @contextmanager
+    def twin(self) -> Iterator[PostgresSnapshot]:
+        """See `Divisible`: another transaction with this one's exported snapshot."""
+        with mapped(self._address):
+            ((name,),) = statement(self._session, "SELECT pg_export_snapshot()")
+        with self._beside(name) as snapshot:
+            yield snapshot
 
     def select(self, sql: str, seconds: float = 0) -> list[tuple[Any, ...]]:
         """See the port. The time limit goes back with the savepoint, or is taken back."""
@@ -135,7 +153,7 @@ class PostgresSnapshot:
         require_unaltered(self._session, self._dialect, table)
 
     def _require_readable(self, table: Table, where: Where) -> None:
-        name = f"{quote(table.source_schema)}.{quote(table.source_name)}".replace("'", "''")
+        name = literal_name(table)
         ((found, secured),) = statement(
             self._session,
             f"SELECT to_regclass('{name}') IS NOT NULL, row_security_active(to_regclass('{name}')::oid)",
@@ -190,14 +208,25 @@ class PostgresSource:
     @contextmanager
     def snapshot(self) -> Iterator[PostgresSnapshot]:
         """One consistent view; leaving the context rolls back and closes the connection."""
+        with self._viewing("") as snapshot:
+            yield snapshot
+
+    @contextmanager
+    def _viewing(self, exported: str) -> Iterator[PostgresSnapshot]:
+        """A transaction with a view of its own, or with one that another transaction has exported."""
         with self._connected() as session:
             with mapped(self.address):
                 session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                if exported:
+                    session.execute(f"SET TRANSACTION SNAPSHOT '{exported}'".encode())
                 position = _position(session)
-                self._look(session)
+                if not exported:
+                    self._look(session)
             schemas = self.options.schemas or self.address.schemas
             look = partial(tables_of, partial(statement, session), schemas, self.options)
-            yield PostgresSnapshot(session, position, self.address, self.dialect, self._decoder, look)
+            yield PostgresSnapshot(
+                session, position, self.address, self.dialect, self._decoder, look, self._viewing
+            )
 
     def diagnose(self) -> Sequence[Finding]:
         """Version, encryption, surplus and missing privileges, row-level security."""
@@ -237,7 +266,7 @@ class PostgresSource:
     def _works(self, pid: int) -> bool:
         """Is the server still at work for us? Asked over a second connection when a query is silent."""
         try:
-            other = sessions.connect(self.address, max(self.options.timeout, _PROBE_SECONDS))
+            other = sessions.connect(self.address, self.options.timeout * _PROBE_SHARE)
         except MainstemError:
             return False
         try:

@@ -1,0 +1,139 @@
+"""The lake in S3: whole objects, and a lock that is one of them. The only user of boto3's S3 client."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from mainstem.aws import code_of, failure
+from mainstem.errors import LakeUnavailable
+from mainstem.lake.files import Files
+
+LEASE = timedelta(hours=1)
+_TAKEN = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
+
+
+class S3Files(Files):
+    """New objects, never an overwritten one: a commit's names are unique. S3 acknowledges what is durable,
+    and refuses what does not have the checksum that was sent along."""
+
+    def __init__(self, client: Any) -> None:
+        super().__init__()
+        self._client = client
+
+    def read(self, location: str) -> bytes:
+        """See Files."""
+        with _mapped(location):
+            return bytes(self._client.get_object(**_place(location))["Body"].read())
+
+    def write(self, location: str, content: bytes) -> None:
+        """See Files."""
+        self.written.append(location)
+        with _mapped(location):
+            self._client.put_object(**_place(location), Body=content, **_checksum(content), IfNoneMatch="*")
+
+    def settle(self, folder: str) -> None:
+        """See Files: every object is durable already."""
+
+    def upload(self, file: Path, location: str) -> None:
+        """A data file, in parts if it is large; every part with its checksum. It stays whatever becomes of
+        the commit: another publisher of the same rows gives the same file the same name."""
+        with _mapped(location):
+            place = _place(location)
+            extra = {"ChecksumAlgorithm": "SHA256"}
+            self._client.upload_file(str(file), place["Bucket"], place["Key"], ExtraArgs=extra)
+
+    def remove(self) -> None:
+        """Delete what this commit wrote; what cannot be deleted stays, unreferenced."""
+        for location in self.written:
+            try:
+                self._client.delete_object(**_place(location))
+            except (ClientError, BotoCoreError):
+                continue
+
+
+class Lock:
+    """One publisher at a time: an object that only one can create. A holder that died is succeeded when its
+    lease of an hour has run out; `renew` extends it, and fails if that has happened."""
+
+    def __init__(self, client: Any, location: str, holder: str) -> None:
+        self._client = client
+        self._location = location
+        self._holder = f"{holder} {uuid.uuid4().hex[:8]}"
+        self._tag = ""
+
+    def __enter__(self) -> Lock:
+        """LakeUnavailable if somebody else holds it; says who, since when."""
+        if not self._put(IfNoneMatch="*"):
+            tag, since, holder = self._present()
+            if datetime.now(UTC) - since < LEASE or not self._put(IfMatch=tag):
+                raise LakeUnavailable(
+                    f"another publisher is at work: {holder}, since {since:%Y-%m-%d %H:%M} UTC",
+                    hint="wait for it to end, then try again",
+                )
+        return self
+
+    def renew(self) -> None:
+        """Extend the lease. LakeUnavailable if it was lost."""
+        if not self._put(IfMatch=self._tag):
+            raise LakeUnavailable("the lock of the lake was lost to another publisher", hint="run again")
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._client.delete_object(**_place(self._location), IfMatch=self._tag)
+        except (ClientError, BotoCoreError):
+            return  # the lease will run out
+
+    def _put(self, **condition: str) -> bool:
+        content = json.dumps({"holder": self._holder, "at": datetime.now(UTC).isoformat()}).encode()
+        try:
+            done = self._client.put_object(**_place(self._location), Body=content, **condition)
+        except (ClientError, BotoCoreError) as error:
+            if code_of(error) in (*_TAKEN, "NoSuchKey"):
+                return False
+            raise failure(error, self._location) from error
+        self._tag = str(done["ETag"])
+        return True
+
+    def _present(self) -> tuple[str, datetime, str]:
+        with _mapped(self._location):
+            found = self._client.get_object(**_place(self._location))
+            text = found["Body"].read()
+        try:
+            holder = str(json.loads(text)["holder"])
+        except (ValueError, KeyError, TypeError):
+            holder = "unknown"
+        return str(found["ETag"]), found["LastModified"], holder
+
+
+def _place(location: str) -> dict[str, str]:
+    parts = urlsplit(location, allow_fragments=False)
+    return {"Bucket": parts.netloc, "Key": parts.path.lstrip("/")}
+
+
+def _checksum(content: bytes) -> dict[str, str]:
+    return {"ChecksumSHA256": base64.b64encode(hashlib.sha256(content).digest()).decode()}
+
+
+@contextmanager
+def _mapped(location: str) -> Iterator[None]:
+    from boto3.exceptions import Boto3Error
+
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise failure(error, location) from error
+    except (Boto3Error, OSError) as error:
+        raise LakeUnavailable(
+            f"{location} was not written: {type(error).__name__}", hint="run again"
+        ) from error
