@@ -235,6 +235,7 @@ def test_steps_are_held_then_published_together(tiny: Path, tmp_path: Path) -> N
         ran = _held(tiny, step)
         assert (ran.status, ran.outcome.exit_code) == ("held", 0), ran.messages
         assert ask(tiny, "select count(*) from fact_lines") == [(8,)], "readers see nothing of it"
+    assert ran.table("mart.fact_lines")["rows"] == 9, "a held model reads what other steps hold"
     reads: list[str] = []
     ran = run(tiny, resume=True, options=RunOptions(name="daily"), adapt=through(unchanged, reads))
     assert (ran.status, reads) == ("published", [])
