@@ -143,7 +143,7 @@ MUTANTS = (
         "lake/parquet.py",
         "if not column.nullable and values.null_count:",
         "if column.nullable and values.null_count < 0:",
-        "tests/lake",
+        f"{_COMMIT} {_VALUES}",
     ),
     _m(
         "pages without checksums",
@@ -164,7 +164,7 @@ MUTANTS = (
         "lake/parquet.py",
         "self.nulls[field_id] += column.null_count",
         "self.nulls[field_id] = column.null_count",
-        "tests/lake",
+        f"{_COMMIT} {_VALUES}",
     ),
     _m(
         "an upper bound is rounded down",
@@ -178,28 +178,28 @@ MUTANTS = (
         "lake/iceberg.py",
         "                    manifest.delete(entry)",
         "                    manifest.existing(entry)",
-        "tests/lake tests/ingest/test_incremental.py",
+        f"{_COMMIT} {_MORE}",
     ),
     _m(
         "released snapshots leave the history",
         "lake/iceberg.py",
         "if s.snapshot_id not in keep]",
         "]",
-        "tests/lake",
+        f"{_COMMIT} {_VALUES}",
     ),
     _m(
         "field ids are used twice",
         "lake/versions.py",
         "            last_id += 1\n",
         "",
-        "tests/lake",
+        f"{_COMMIT} {_VALUES}",
     ),
     _m(
         "a column that had NULLs keeps its id when it may have none",
         "lake/versions.py",
         "    if old.nullable and not new.nullable:\n        return False\n",
         "",
-        "tests/lake",
+        f"{_COMMIT} {_VALUES}",
     ),
     # What is deleted
     _m(

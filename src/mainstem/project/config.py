@@ -23,10 +23,6 @@ class ProofLevel(StrEnum):
     COUNT = "count"
     OFF = "off"
 
-    @classmethod
-    def _missing_(cls, value: object) -> ProofLevel | None:
-        return cls.OFF if value is False else None  # YAML reads a bare `off` as false
-
 
 class OnChange(StrEnum):
     """What a run does with a table whose columns changed in the source since its last load."""
@@ -116,6 +112,7 @@ class SourceConfig(_Strict):
     out_of_range: Annotated[Literal["fail", "null"], BeforeValidator(_null_is_a_word)] = "fail"
     timeout: float = Field(default=60.0, gt=0, le=86_400)
     retries: int = Field(default=3, ge=0, le=20)
+    max_snapshot: float = Field(default=14_400.0, gt=0)
     tables: dict[str, TableConfig] = Field(default_factory=dict)
     draft: DraftConfig = DraftConfig()
 

@@ -34,6 +34,7 @@ class Board:
         self.skipped: list[TableName] = []
         self.table_entries: dict[TableName, TableEntry] = {}
         self.retries: dict[str, int] = {}
+        self.snapshots: dict[str, float] = {}
         self.meter = Meter()
         self._model_entries: dict[TableName, ModelEntry] = {}
         self._lake = lake
@@ -135,6 +136,10 @@ class Board:
     def retried(self, source: str) -> None:
         """A source went away and is tried once more."""
         self.retries[source] = self.retries.get(source, 0) + 1
+
+    def held(self, source: str, seconds: float) -> None:
+        """A snapshot of a source was closed after so many seconds; the longest is remembered."""
+        self.snapshots[source] = max(round(seconds, 3), self.snapshots.get(source, 0.0))
 
     def pause(self, seconds: float) -> None:
         """Wait; less if the run is stopped."""
@@ -242,6 +247,11 @@ class Board:
                 )
             found[name] = version
         return found
+
+    @property
+    def bases(self) -> dict[TableName, TableVersion]:
+        """The versions of the tables that this run does not touch."""
+        return dict(self._bases)
 
     def grain_input(self, grain: str) -> dict[TableName, TableVersion]:
         """The version of a grain table, for a proof against it."""

@@ -18,6 +18,7 @@ from mainstem.run import receipt as receipts
 from mainstem.run import resume, serving
 from mainstem.run.board import Board
 from mainstem.run.ingesting import ingest_source
+from mainstem.run.onspark import run_on_spark
 from mainstem.run.parts import Parts, RunOptions
 from mainstem.run.receipt import Receipt, TableEntry
 from mainstem.run.transforming import Transformation
@@ -60,7 +61,10 @@ def execute(plan: Plan, parts: Parts, options: RunOptions, emit: Emit) -> Outcom
     receipt.estimated = _estimated(plan, parts)
     try:
         resume.begin(parts.lake.root, run, options)
-        _run_steps(parts, options, board, run, emit)
+        if parts.job is None:
+            _run_steps(parts, options, board, run, emit)
+        else:
+            run_on_spark(parts, parts.job, options, board, run, emit)
         release, published = _concluded(parts, board, receipt, options.hold)
     except BaseException as error:
         _broken_off(receipt, board, error, parts)
@@ -103,7 +107,7 @@ def _concluded(parts: Parts, board: Board, receipt: Receipt, hold: bool) -> tupl
     the release that readers see now, and whether it is a new one."""
     receipt.removed = [str(name) for name in board.plan.removed]
     receipt.tables = _entries(board, receipt)
-    receipt.retries = dict(board.retries)
+    receipt.retries, receipt.snapshots = dict(board.retries), dict(board.snapshots)
     receipt.models = board.model_entries_with_headlines(parts.project)
     current = parts.lake.current_release()
     if board.errors or hold:
@@ -125,7 +129,7 @@ def _broken_off(receipt: Receipt, board: Board, error: BaseException, parts: Par
     receipt.status = "published" if release and release.run == receipt.run else "failed"
     receipt.release = release.id if release else ""
     receipt.tables = _entries(board, receipt)
-    receipt.retries = dict(board.retries)
+    receipt.retries, receipt.snapshots = dict(board.retries), dict(board.snapshots)
     receipt.errors = [{"error": type(error).__name__, "message": message}]
     receipts.write(receipt, parts.lake.root)
 

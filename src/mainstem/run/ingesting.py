@@ -6,9 +6,9 @@ import json
 import random
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 
 from mainstem.contract import reconcile
@@ -40,7 +40,7 @@ def ingest_source(source: str, parts: Parts, options: RunOptions, board: Board, 
     again in a new snapshot, after a while; tables that this run has committed before are then compared,
     and read again only where they differ."""
     steps = [step for step in board.plan.ingest if step.source == source]
-    steps = _undecided(steps, parts, board, emit)
+    steps = undecided(steps, parts, board, emit)
     retries = parts.project.config.sources[source].retries
     for attempt in range(retries + 1):
         open_steps = [step for step in steps if not board.has_failed(step.name)]
@@ -79,15 +79,17 @@ def _attempt(
     source = parts.sources[steps[0].source]
     engine = parts.engine()
     reporter: _Reporter | None = None
+    limit = parts.project.config.sources[steps[0].source].max_snapshot
     try:
         with (
             source.snapshot() as snapshot,
+            _held(steps[0].source, board) as opened,
             _witness(steps, parts, options) as witness,
             ThreadPoolExecutor(1, thread_name_prefix="mainstem-proof") as prover,
         ):
             metered = board.meter.over(snapshot)
             loader = Loader(source, metered, parts.lake, engine, run, witness)
-            reporter = _Reporter(parts, board, emit, loader)
+            reporter = _Reporter(parts, board, emit, loader, opened + limit)
             while remaining and not board.stopped:
                 current = remaining.popleft()
                 load = _load(current, parts, options, again=board.is_done(current.name))
@@ -112,7 +114,17 @@ def _attempt(
         engine.close()
 
 
-def _undecided(steps: list[IngestStep], parts: Parts, board: Board, emit: Emit) -> list[IngestStep]:
+@contextmanager
+def _held(source: str, board: Board) -> Iterator[float]:
+    """When the snapshot was opened; the board is told how long it stayed open."""
+    opened = time.monotonic()
+    try:
+        yield opened
+    finally:
+        board.held(source, time.monotonic() - opened)
+
+
+def undecided(steps: list[IngestStep], parts: Parts, board: Board, emit: Emit) -> list[IngestStep]:
     """The steps that read; the others end here: frozen ones keep their version, stopped ones fail."""
     reading = []
     for step in steps:
@@ -222,7 +234,9 @@ def _kept(step: IngestStep, load: Load, parts: Parts, snapshot: Snapshot) -> Loa
 class _Reporter:
     """Runs the two halves of a load and tells the board and the listener how they ended."""
 
-    def __init__(self, parts: Parts, board: Board, emit: Emit, loader: Loader) -> None:
+    def __init__(self, parts: Parts, board: Board, emit: Emit, loader: Loader, deadline: float) -> None:
+        """`deadline`: of the snapshot, on the monotonic clock."""
+        self._deadline = deadline
         self._parts = parts
         self._board = board
         self._emit = emit
@@ -268,7 +282,15 @@ class _Reporter:
         self._done(step, result)
 
     def _progress(self, step: IngestStep) -> Callable[[int], None]:
-        return lambda rows: self._emit(StepProgress(str(step.name), rows))
+        def tell(rows: int) -> None:
+            if time.monotonic() > self._deadline:
+                raise SourceUnavailable(
+                    "the snapshot is older than the source's max_snapshot allows",
+                    hint="what was read is kept; raise max_snapshot if the source can bear it",
+                )
+            self._emit(StepProgress(str(step.name), rows))
+
+        return tell
 
     def settle(self, step: IngestStep, pending: Pending, future: Future[Loaded | Fingerprint]) -> None:
         """What became of a table whose proof was under way when the source was lost. If it differs,

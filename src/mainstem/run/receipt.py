@@ -53,7 +53,8 @@ class TableEntry:
 
 @dataclass(slots=True)
 class ModelEntry:
-    """A model in the receipt; `proofs` are its verdicts as plain values."""
+    """A model in the receipt; `how` says whether all of it was computed again, and
+    why; `proofs` are its verdicts as plain values."""
 
     table: str
     status: str
@@ -62,6 +63,7 @@ class ModelEntry:
     seconds: float = 0.0
     headline: str = ""
     text: str = ""
+    how: str = ""
     grain: str = ""
     proofs: Sequence[Mapping[str, Any]] = ()
     unmatched: Sequence[Mapping[str, Any]] = ()
@@ -71,7 +73,7 @@ class ModelEntry:
 @dataclass(slots=True)
 class Receipt:
     """One run. `status` is published, unchanged, held or failed; times are UTC, ISO 8601. `resumes` are the
-    runs that it took over."""
+    runs that it took over. `snapshots`: seconds that each source had to keep a view of itself for us."""
 
     run: str
     started: datetime
@@ -87,6 +89,7 @@ class Receipt:
     removed: list[str] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
     retries: dict[str, int] = field(default_factory=dict)
+    snapshots: dict[str, float] = field(default_factory=dict)
     name: str = ""
     resumes: list[str] = field(default_factory=list)
     estimated: dict[str, int | None] = field(default_factory=dict)
@@ -117,6 +120,7 @@ class Receipt:
             "release": self.release,
             "sources": self.sources,
             "retries": self.retries,
+            "snapshots": self.snapshots,
             "reading": self.reading(),
             "tables": [_plain(entry) for entry in self.tables],
             "models": [_plain(entry) for entry in self.models],

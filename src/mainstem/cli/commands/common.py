@@ -84,7 +84,9 @@ class Planned:
 
 
 @contextmanager
-def planned(project: Project, choices: Choices, left: Unfinished | None = None) -> Iterator[Planned]:
+def planned(
+    project: Project, choices: Choices, left: Unfinished | None = None, target: str = "local"
+) -> Iterator[Planned]:
     """Introspect the sources, check every model, compare with the lake, and with what an unfinished run has
     `left` there. Sources close at the end."""
     lake = wiring.open_lake(project)
@@ -95,7 +97,7 @@ def planned(project: Project, choices: Choices, left: Unfinished | None = None) 
         check_project(project, seen)
         release = lake.current_release()
         released = list(release.tables) if release else []
-        plan = make_plan(project, databases, heads, released, choices, wiring.salt())
+        plan = make_plan(project, databases, heads, released, choices, wiring.salt(project.target(target)))
         if left is not None:
             from mainstem.run.resume import take_over
 
@@ -139,12 +141,14 @@ def parts(project: Project, made: Planned, target: str) -> Parts:
     """What a run works with."""
     from mainstem.run.parts import Parts
 
+    chosen = project.target(target)
     return Parts(
         project=project,
         lake=made.lake,
         sources=made.sources,
         databases=made.databases,
-        engine=wiring.engine_factory(project, project.target(target)),
-        salt=wiring.salt(),
+        engine=wiring.engine_factory(project, chosen),
+        salt=wiring.salt(chosen),
         redact=wiring.redactor(project),
+        job=wiring.spark_job(project, chosen),
     )

@@ -11,6 +11,7 @@ import typer
 from mainstem import wiring
 from mainstem.cli import console
 from mainstem.cli.commands.common import open_project, planned
+from mainstem.cli.commands.engines import export_job
 from mainstem.errors import UsageError
 from mainstem.lake import Release
 from mainstem.plan import Choices
@@ -24,6 +25,7 @@ def register(app: typer.Typer) -> None:
     exports = typer.Typer(help="Write something for use elsewhere.", no_args_is_help=True)
     exports.command("page")(export_page)
     exports.command("airflow")(export_airflow)
+    exports.command("job")(export_job)
     app.add_typer(exports, name="export")
 
 
