@@ -218,6 +218,13 @@ def test_a_run_that_is_begun_anew_forgets(tiny: Path) -> None:
     assert left.runs == (second,) != (first,)
 
 
+def test_a_run_that_ended_well_leaves_nothing(tiny: Path) -> None:
+    for status in ("published", "unchanged"):
+        assert run(tiny).status == status
+        with pytest.raises(UsageError, match="no unfinished run"):
+            _resumed(tiny)
+
+
 # Held steps
 
 
