@@ -53,7 +53,7 @@ check: .make/dev ## format, lint, types, import layers, docs
 	$(PYTEST) -q tests/docs
 
 .PHONY: pytest
-pytest: .make/dev .make/aws ## the tests alone; ARGS='tests/demo -k padded' narrows them
+pytest: .make/dev .make/aws .make/airflow/ready ## the tests alone; ARGS='tests/demo -k padded' narrows them
 	$(PYTEST) -n 2 --dist loadfile $(ARGS)
 
 .PHONY: bench
@@ -81,11 +81,12 @@ web: ## check, test and rebuild the dashboard's static assets from web/ (needs n
 	cd web && npm ci --ignore-scripts --no-audit --no-fund && npm run check && npm test && npm run build
 
 .PHONY: lock
-lock: .make/venv ## resolve requirements*.lock anew; ARGS=--upgrade takes the newest versions
+lock: .make/venv ## resolve the lock files anew; ARGS=--upgrade takes the newest versions
 	$(PIP) install --quiet uv==$(UV_VERSION)
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' > .make/build.in
 	$(COMPILE) $(ARGS) --output-file requirements-dev.lock --group dev pyproject.toml .make/build.in
 	$(COMPILE) $(ARGS) --output-file requirements.lock --constraint requirements-dev.lock pyproject.toml .make/build.in
+	$(COMPILE) $(ARGS) --output-file tests/airflow/requirements.lock tests/airflow/requirements.in
 	for name in emulator lint; do \
 		$(COMPILE) $(ARGS) --output-file tests/cloud/$$name.txt tests/cloud/$$name.in || exit 1; done
 
@@ -109,6 +110,15 @@ clean: ## remove all that make has made
 
 .make/system: .make/venv scripts/system-packages
 	@sh scripts/system-packages tests
+	@touch $@
+
+# Airflow stands in an environment of its own: its packages and ours need not agree on anything.
+.make/airflow/ready: .make/venv tests/airflow/requirements.lock
+	@echo 'Installing Airflow for the tests of exported DAGs (a minute or so)'
+	@rm -rf .make/airflow
+	@$(BIN)/python -m venv .make/airflow
+	@.make/airflow/bin/python -m pip --disable-pip-version-check --no-input install --quiet \
+		--require-hashes --requirement tests/airflow/requirements.lock
 	@touch $@
 
 # Installs Mainstem again, for the kernel: a compiler may have come with the system's packages.

@@ -309,27 +309,23 @@ class Loader:
         load = pending.load
         apart = self._divider.divide(load.table, load.terms, pending.staged, pending.moment)
         try:
-            return self._committed(pending, apart, proven)
+            self._refuse_empty(load, apart.staged.rows)
+            if proven:
+                self._divider.require_sum(apart, load.table, self._lake_side(), self._dialect, proven)
+            tally = self._tally(pending, apart)
         except BaseException:
             self._divider.discard(apart)
             raise
-
-    def _committed(self, pending: Pending, apart: Apart, proven: Fingerprint | None) -> Loaded:
-        load = pending.load
-        self._refuse_empty(load, apart.staged.rows)
-        if proven:
-            self._divider.require_sum(apart, load.table, self._lake_side(), self._dialect, proven)
         remembered = fingerprint_text(self._dialect.hash.value, proven) if proven else ""
         keys = summary(load.source, load.table, self._snapshot.position, load.level.value, remembered)
         if pending.mark is not None:
             keys[CURSOR] = pending.mark.encode()
-        tally = self._tally(pending, apart)
         keys[TALLY], keys[TERMS] = tally.encode(), load.terms.digest
         beside = self._divider.commit(apart, keys)
         version = beside.pop(load.name)
         seconds = time.monotonic() - pending.started
         checksum = str(proven.checksum) if proven else ""
-        text = f"{_text(load.level, version.rows + apart.quarantined)}{pending.note}{tally}"
+        text = f"{load_text(load.level, version.rows + apart.quarantined)}{pending.note}{tally}"
         return Loaded(version, True, load.level, text, checksum, seconds, tally, beside)
 
     def _tally(self, pending: Pending, apart: Apart) -> Tally:
@@ -417,7 +413,8 @@ def _told(pending: Pending) -> Fingerprint | None:
         return None
 
 
-def _text(level: ProofLevel, rows: int) -> str:
+def load_text(level: ProofLevel, rows: int) -> str:
+    """What a proof of that level says of a load."""
     if level is ProofLevel.FULL:
         return f"{count(rows, 'row')}, every cell equal the source"
     if level is ProofLevel.COUNT:
