@@ -209,8 +209,8 @@ def test_the_publishers_policy_is_enough(account: Account, filled: Path) -> None
     refused = mainstem("publish", cwd=filled, env=keys)
     assert refused.returncode == 4
     assert "AWS refused: AccessDenied" in refused.stderr
-    assert not identity.may("s3", "get_object", Bucket="shop-lake", Key="job/mainstem_plan.json")
-    assert not identity.may("s3", "put_object", Bucket="shop-lake", Key="job/mainstem_plan.json", Body=b"x")
+    assert not identity.may("s3", "get_object", Bucket="shop-lake", Key="job/plan.json")
+    assert not identity.may("s3", "put_object", Bucket="shop-lake", Key="job/plan.json", Body=b"x")
     assert not identity.may("glue", "delete_table", DatabaseName="shop_mart", Name="fact_lines")
     assert not identity.may("secretsmanager", "get_secret_value", SecretId="shop/reader")
 
