@@ -183,7 +183,8 @@ def _facts(looking: Engine, name: TableName) -> tuple[int, dict[str, Facts]]:
         value = f"({column} + 0)" if kind in _FLOATING else column
         parts += [f"cast(count({column}) as varchar)", total, f"cast(min({shown}) as varchar)"]
         parts += [f"cast(max({shown}) as varchar)", f"cast(sum(hash({value})) as varchar)"]
-    (row,) = _rows(looking, f"select {', '.join(parts)} from {table}")
+    listed = ", ".join(f"{part} as x{number}" for number, part in enumerate(parts))
+    (row,) = _rows(looking, f"select {listed} from {table}")
     found = {}
     for at, field in enumerate(schema):
         texts = ["" if value is None else str(value) for value in row[1 + 5 * at : 6 + 5 * at]]

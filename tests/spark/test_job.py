@@ -36,8 +36,8 @@ SPARK = RunOptions(target="spark")
 @pytest.fixture(scope="module")
 def classic(mariadb: MariaDB, tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     """The drafted classicmodels with a Spark target, nothing run yet."""
-    load_mariadb(mariadb, "classicmodels.mysql.sql", "classicspark")
-    place = begin(tmp_path_factory.mktemp("classic"), "shop", url_of(mariadb, "classicspark"))
+    load_mariadb(mariadb, "classicmodels.mysql.sql", "classicmodels")
+    place = begin(tmp_path_factory.mktemp("classic"), "shop", url_of(mariadb, "classicmodels"))
     on_spark(place.root)
     (place.root / ".env").write_text(f"SHOP_URL={place.env['SHOP_URL']}\n")
     return place
@@ -133,7 +133,7 @@ NEVER = {"sql": "SELECT CAST(1 AS BIGINT)", "rule": "zero", "before": 0, "warnin
 def test_a_change_then_a_broken_model_then_duckdb(ran: Workplace, mariadb: MariaDB) -> None:
     """What changed is read again, the rest stays; a model that breaks its grain is refused with its reason; a
     local run takes over where Spark left."""
-    mariadb.execute("update payments set amount = amount + 1 where customerNumber = 103", "classicspark")
+    mariadb.execute("update payments set amount = amount + 1 where customerNumber = 103", "classicmodels")
     try:
         root = ran.root
         lab = "select distinct postalCode, city, state, country from raw.customers"
@@ -160,7 +160,7 @@ def test_a_change_then_a_broken_model_then_duckdb(ran: Workplace, mariadb: Maria
         assert taken.table("raw.orders")["status"] == "unchanged"
         assert run(root).status == "unchanged"
     finally:
-        mariadb.execute("update payments set amount = amount - 1 where customerNumber = 103", "classicspark")
+        mariadb.execute("update payments set amount = amount - 1 where customerNumber = 103", "classicmodels")
 
 
 # Types, against the local reader

@@ -65,11 +65,11 @@ def drafted(place: Workplace, url: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("dump", "name"), [("classicmodels.mysql.sql", "classic"), ("sakila.mysql.sql", "sakila")]
+    ("dump", "name"), [("classicmodels.mysql.sql", "classicmodels"), ("sakila.mysql.sql", "sakila")]
 )
 def test_a_sample_of_mariadb(mariadb: MariaDB, spark: Spark, tmp_path: Path, dump: str, name: str) -> None:
-    load_mariadb(mariadb, dump, f"{name}parity")
-    url = url_of(mariadb, f"{name}parity")
+    load_mariadb(mariadb, dump, name)
+    url = url_of(mariadb, name)
     holds(both_engines(drafted(begin(tmp_path, name, url), url), spark))
 
 
