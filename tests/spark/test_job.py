@@ -37,9 +37,10 @@ SPARK = RunOptions(target="spark")
 def classic(mariadb: MariaDB, tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     """The drafted classicmodels with a Spark target, nothing run yet."""
     load_mariadb(mariadb, "classicmodels.mysql.sql", "classicmodels")
-    place = begin(tmp_path_factory.mktemp("classic"), "shop", url_of(mariadb, "classicmodels"))
+    url = url_of(mariadb, "classicmodels")
+    place = begin(tmp_path_factory.mktemp("classic"), "classicmodels", url)
     on_spark(place.root)
-    (place.root / ".env").write_text(f"SHOP_URL={place.env['SHOP_URL']}\n")
+    (place.root / ".env").write_text(f"CLASSICMODELS_URL={url}\n")
     return place
 
 
