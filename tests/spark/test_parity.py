@@ -26,7 +26,8 @@ from support import run
 
 def both_engines(root: Path, spark: Spark) -> list[ModelParity]:
     """Run the project locally, then compare its models over that release."""
-    assert run(root).status == "published"
+    done = run(root)
+    assert done.status == "published", done.messages
     project = load_project(root)
     lake = wiring.open_lake(project)
     engines: Mapping[str, Callable[[], Engine]] = {
