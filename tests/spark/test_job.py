@@ -17,6 +17,7 @@ from cases.mysql import CASES
 from e2e.conftest import PASSWORD, READER, Workplace, begin, load_mariadb, url_of
 from mainstem import wiring
 from mainstem.contract.model_checks import Promise, Question, Reference, questions
+from mainstem.engine.spark import functions
 from mainstem.errors import EngineFailed, UsageError
 from mainstem.hashing import mysql_double_text
 from mainstem.job import launch, script
@@ -342,6 +343,9 @@ def test_the_script_prints_doubles_as_mysql_does() -> None:
     ]
     wanted = mysql_double_text(pa.array(values)).to_pylist()
     assert [script.mysql_double(value) for value in values] == wanted
+    assert [functions.mysql_double(value) for value in values] == wanted
+    assert script.double_bits(-0.5) == functions.double_bits(-0.5) == "BFE0000000000000"
+    assert script.float_bits(0.5) == functions.float_bits(0.5) == "3F000000"
 
 
 def test_the_script_names_a_digest_as_the_plan_does() -> None:
