@@ -1,5 +1,5 @@
-"""What proofs need of floating point and Spark has not, in plain Python: Spark calls these as functions. (Java's
-own, by `reflect`, are no use: Spark takes them for chance, and lets no aggregate have them.)"""
+"""What proofs need of floating point and Spark has not, in plain Python: Spark calls these as functions.
+(Java's own, by `reflect`, are no use: Spark takes them for chance, and lets no aggregate have them.)"""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _DIGITS = 15
 
 
 def mysql_double(x: float | None) -> str | None:
-    """As MySQL prints it: the shortest digits that read back as `x`; an exponent outside 1e-15 … 1e15 only. The
-    same digits as `hashing.mysql_double_text`."""
+    """As MySQL prints it: the shortest digits that read back as `x`; an exponent outside 1e-15 … 1e15 only.
+    The same digits as `hashing.mysql_double_text`."""
     if x is None or not math.isfinite(x):
         return None if x is None else repr(x)
     sign, bare = ("-", repr(x)[1:]) if repr(x).startswith("-") else ("", repr(x))
