@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -105,6 +106,15 @@ def mainstem(
     """One run of Mainstem, the process as a whole."""
     count = parquet_rows(f".mainstem/lake/raw/{table}-*/data/*.parquet")
     return Contestant(name, [*MAINSTEM, "-C", "{out}", "run", *arguments], rows, prepare, count)
+
+
+def uncompiled(
+    name: str, prepare: Callable[[Path], None], *arguments: str, table: str, rows: int
+) -> Contestant:
+    """The same where there was no compiler; once, for it takes minutes."""
+    made = mainstem(name, prepare, *arguments, table=table, rows=rows)
+    program_ = [sys.executable, "-m", "bench.uncompiled"]
+    return replace(made, command=[*program_, *made.command[len(MAINSTEM) :]], rounds=1)
 
 
 def floor_program(home: Path) -> list[str]:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from mainstem.errors import UsageError
+from mainstem.errors import LakeUnavailable, UsageError
 from mainstem.ingest import apart
 from mainstem.ingest.quarantine import Sorter
 from mainstem.ingest.terms import quarantine_columns
-from mainstem.lake import Staged
+from mainstem.lake import Lake, Staged, TableVersion
 from mainstem.project.load import load_project
-from mainstem.wiring import open_lake
+from mainstem.schema import TableName
+from mainstem.serve import bundle
+from mainstem.serve.documents import catalog_document
+from mainstem.wiring import connect_tables, open_lake
 from support import ask, execute_sql, mainstem, make_project, plan_of, run
 
 SHOP = """
@@ -221,6 +226,31 @@ def test_a_run_that_ends_between_the_two_commits_is_made_good(tmp_path: Path) ->
     assert (ids(root), quarantine(root)) == ([1, 2, 5], REASONS[1:])
 
 
+def test_a_commit_that_fails_leaves_the_other_table_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = project(tmp_path)
+    run(root)
+    execute_sql(root / "shop.db", "UPDATE orders SET status = 'new' WHERE id = 2")
+    commit = Lake.commit
+
+    def failing(self: Lake, staged: Staged, **more: Any) -> TableVersion:
+        if staged.name.namespace == "raw":
+            raise LakeUnavailable("the disk is full")
+        return commit(self, staged, **more)
+
+    monkeypatch.setattr(Lake, "commit", failing)
+    assert "the disk is full" in run(root).messages
+    monkeypatch.undo()
+    head = open_lake(load_project(root)).head(TableName("quarantine", "orders"))
+    assert head
+    connection = connect_tables({head.name: head.metadata_location})
+    assert connection.execute("select count(*) from quarantine.orders").fetchall() == [(2,)]
+    connection.close()
+    assert run(root).status == "published"
+    assert (ids(root), quarantine(root)) == ([1, 2, 5], REASONS[1:])
+
+
 def test_all_rows_in_quarantine_do_not_pass_for_an_empty_table(tmp_path: Path) -> None:
     root = project(tmp_path, {"on_break": "quarantine", "expression": ["amount < 1000 or amount is null"]})
     run(root)
@@ -248,12 +278,36 @@ def test_the_commands_tell_of_it(tmp_path: Path) -> None:
     assert "3 of them in quarantine" in " ".join(
         mainstem("runs", "latest", cwd=root, env={"COLUMNS": "300"}).stdout.split()
     )
+    lake = open_lake(load_project(root))
+    release = lake.current_release()
+    spec = bundle.stored_spec(lake.root, release.run) if release else None
+    assert spec
+    page = {table["table"]: (table["kind"], table["rows"]) for table in catalog_document(spec)}
+    assert page["quarantine.orders"] == ("quarantine", 3)
     answer = mainstem("query", "select count(*) as n from quarantine.orders", "--output", "json", cwd=root)
     assert json.loads(answer.stdout) == [{"n": 3}]
     assert (
         "contract of 5 rules (on_break: quarantine)"
         in json.loads(mainstem("plan", "--output", "json", cwd=root).stdout)["ingest"][0]["why"]
     )
+
+
+def test_the_pages_example(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "contracts.md").read_text()
+    config, command = re.findall(r"```(?:yaml)?\n(.*?)```", page, re.DOTALL)
+    source = """
+    CREATE TABLE orders (id INTEGER PRIMARY KEY, number INTEGER, status TEXT, email TEXT, amount REAL,
+      ordered_at DATETIME, paid_at DATETIME, deleted_at DATETIME);
+    INSERT INTO orders VALUES (1, 7, 'new', 'a@x', 1, NULL, NULL, NULL),
+      (2, 8, 'new', NULL, -1, NULL, NULL, NULL), (3, 7, 'new', NULL, 1, NULL, NULL, '2024-01-01'),
+      (4, 9, 'paid', 'x', 1, '2024-01-02', '2024-01-01', NULL);
+    """
+    root = make_project(tmp_path / "shop", {}, source=source, config=config)
+    assert run(root).status == "published"
+    assert ids(root) == [1]
+    assert quarantine(root) == [(2, "amount: range"), (4, "email: matches; expression paid_at >= ordered_at")]
+    done = mainstem(*shlex.split(command)[1:], "--output", "json", cwd=root)
+    assert len(json.loads(done.stdout)) == 2
 
 
 MODEL = """/* mainstem

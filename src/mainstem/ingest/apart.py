@@ -98,15 +98,22 @@ class Divider:
             self._lake.discard(one)
 
     def commit(self, apart: Apart, summary: Mapping[str, str]) -> dict[TableName, TableVersion]:
-        """Commit all parts, the raw table last."""
+        """Commit all parts, the raw table last. If one fails, the files of those that are not committed yet
+        are deleted."""
         made: dict[TableName, TableVersion] = {}
-        for name, one in apart.others.items():
-            version = self._lake.commit(one, run=self._run, summary={}) if one else self._lake.head(name)
-            assert version is not None  # it stays as it stands
-            made[name] = version
-        snapshots = {name.namespace: version.snapshot_id for name, version in made.items()}
-        keys = {**summary, BESIDE: json.dumps(snapshots) if snapshots else ""}
-        made[apart.staged.name] = self._lake.commit(apart.staged, run=self._run, summary=keys)
+        try:
+            for name, one in apart.others.items():
+                version = self._lake.commit(one, run=self._run, summary={}) if one else self._lake.head(name)
+                assert version is not None  # it stays as it stands
+                made[name] = version
+            snapshots = {name.namespace: version.snapshot_id for name, version in made.items()}
+            keys = {**summary, BESIDE: json.dumps(snapshots) if snapshots else ""}
+            made[apart.staged.name] = self._lake.commit(apart.staged, run=self._run, summary=keys)
+        except BaseException:
+            for one in apart.all:
+                if one.name not in made:
+                    self._lake.discard(one)
+            raise
         return made
 
     def require_sum(

@@ -309,21 +309,17 @@ class Loader:
         load = pending.load
         apart = self._divider.divide(load.table, load.terms, pending.staged, pending.moment)
         try:
-            return self._committed(pending, apart, proven)
+            self._refuse_empty(load, apart.staged.rows)
+            if proven:
+                self._divider.require_sum(apart, load.table, self._lake_side(), self._dialect, proven)
+            tally = self._tally(pending, apart)
         except BaseException:
             self._divider.discard(apart)
             raise
-
-    def _committed(self, pending: Pending, apart: Apart, proven: Fingerprint | None) -> Loaded:
-        load = pending.load
-        self._refuse_empty(load, apart.staged.rows)
-        if proven:
-            self._divider.require_sum(apart, load.table, self._lake_side(), self._dialect, proven)
         remembered = fingerprint_text(self._dialect.hash.value, proven) if proven else ""
         keys = summary(load.source, load.table, self._snapshot.position, load.level.value, remembered)
         if pending.mark is not None:
             keys[CURSOR] = pending.mark.encode()
-        tally = self._tally(pending, apart)
         keys[TALLY], keys[TERMS] = tally.encode(), load.terms.digest
         beside = self._divider.commit(apart, keys)
         version = beside.pop(load.name)

@@ -70,9 +70,9 @@ def terms_of(config: TableConfig, table: Table) -> Terms:
 
 
 def _history(config: TableConfig, table: Table) -> History:
-    moment = config.cursor or proposal(table)
-    timed = any(column.name == moment and column.type.kind in TIMES for column in table.columns)
-    return History(tuple(config.key) or table.primary_key, moment if timed else "")
+    times = {column.name for column in table.columns if column.type.kind in TIMES}
+    moment = next((name for name in (config.cursor, proposal(table)) if name in times), "")
+    return History(tuple(config.key) or table.primary_key, moment)
 
 
 def faults(config: TableConfig, table: Table) -> Iterator[tuple[tuple[str, ...], str, str]]:

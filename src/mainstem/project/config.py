@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from mainstem.project.contract import ContractConfig
+from mainstem.project.costs import Budget, Costs
 from mainstem.project.targets import TargetConfig
 
 
@@ -21,10 +22,6 @@ class ProofLevel(StrEnum):
     FULL = "full"
     COUNT = "count"
     OFF = "off"
-
-    @classmethod
-    def _missing_(cls, value: object) -> ProofLevel | None:
-        return cls.OFF if value is False else None  # YAML reads a bare `off` as false
 
 
 class OnChange(StrEnum):
@@ -115,6 +112,7 @@ class SourceConfig(_Strict):
     out_of_range: Annotated[Literal["fail", "null"], BeforeValidator(_null_is_a_word)] = "fail"
     timeout: float = Field(default=60.0, gt=0, le=86_400)
     retries: int = Field(default=3, ge=0, le=20)
+    max_snapshot: float = Field(default=14_400.0, gt=0)
     tables: dict[str, TableConfig] = Field(default_factory=dict)
     draft: DraftConfig = DraftConfig()
 
@@ -126,3 +124,5 @@ class ProjectConfig(_Strict):
     sources: dict[str, SourceConfig] = Field(min_length=1)
     targets: dict[str, TargetConfig] = Field(default_factory=dict)
     keep_releases: int = Field(default=10, ge=1)
+    budget: Budget = Field(default_factory=Budget)
+    costs: Costs = Field(default_factory=Costs)

@@ -17,6 +17,7 @@ from mainstem.plan import IngestStep, ModelStep, Plan, model_digest
 from mainstem.project.config import ProofLevel
 from mainstem.project.header import Measure
 from mainstem.project.load import Project
+from mainstem.run.metering import Meter
 from mainstem.run.receipt import ModelEntry, TableEntry, headline, unmatched
 from mainstem.schema import MART, RAW, TableName
 from mainstem.transform.state import DIGEST, PROOFS
@@ -33,6 +34,8 @@ class Board:
         self.skipped: list[TableName] = []
         self.table_entries: dict[TableName, TableEntry] = {}
         self.retries: dict[str, int] = {}
+        self.snapshots: dict[str, float] = {}
+        self.meter = Meter()
         self._model_entries: dict[TableName, ModelEntry] = {}
         self._lake = lake
         self._fail_fast = fail_fast
@@ -133,6 +136,10 @@ class Board:
     def retried(self, source: str) -> None:
         """A source went away and is tried once more."""
         self.retries[source] = self.retries.get(source, 0) + 1
+
+    def held(self, source: str, seconds: float) -> None:
+        """A snapshot of a source was closed after so many seconds; the longest is remembered."""
+        self.snapshots[source] = max(round(seconds, 3), self.snapshots.get(source, 0.0))
 
     def pause(self, seconds: float) -> None:
         """Wait; less if the run is stopped."""

@@ -21,7 +21,8 @@ VERSION = 1
 
 @dataclass(slots=True)
 class TableEntry:
-    """A source table in the receipt. `taken` is the run whose load was taken over."""
+    """A source table in the receipt. `taken` is the run whose load was taken over.
+    `estimated_bytes` is what was to be read of it at most (None: unknown), `read_bytes` what was."""
 
     table: str
     status: str
@@ -36,6 +37,8 @@ class TableEntry:
     position: Mapping[str, str] = field(default_factory=dict)
     out_of_range: Mapping[str, int] = field(default_factory=dict)
     taken: str = ""
+    estimated_bytes: int | None = None
+    read_bytes: int = 0
     quarantined: int = 0
     broken: Mapping[str, int] = field(default_factory=dict)
     deleted: int = 0
@@ -50,7 +53,8 @@ class TableEntry:
 
 @dataclass(slots=True)
 class ModelEntry:
-    """A model in the receipt; `proofs` are its verdicts as plain values."""
+    """A model in the receipt; `how` says whether all of it was computed again, and
+    why; `proofs` are its verdicts as plain values."""
 
     table: str
     status: str
@@ -59,6 +63,7 @@ class ModelEntry:
     seconds: float = 0.0
     headline: str = ""
     text: str = ""
+    how: str = ""
     grain: str = ""
     proofs: Sequence[Mapping[str, Any]] = ()
     unmatched: Sequence[Mapping[str, Any]] = ()
@@ -68,7 +73,7 @@ class ModelEntry:
 @dataclass(slots=True)
 class Receipt:
     """One run. `status` is published, unchanged, held or failed; times are UTC, ISO 8601. `resumes` are the
-    runs that it took over."""
+    runs that it took over. `snapshots`: seconds that each source had to keep a view of itself for us."""
 
     run: str
     started: datetime
@@ -84,8 +89,19 @@ class Receipt:
     removed: list[str] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
     retries: dict[str, int] = field(default_factory=dict)
+    snapshots: dict[str, float] = field(default_factory=dict)
     name: str = ""
     resumes: list[str] = field(default_factory=list)
+    estimated: dict[str, int | None] = field(default_factory=dict)
+
+    def reading(self) -> dict[str, int | None]:
+        """Bytes from the sources: estimated at most before the run (None if a source does not say), actual,
+        and the difference."""
+        known = [value for value in self.estimated.values() if value is not None]
+        estimated = sum(known) if len(known) == len(self.estimated) else None
+        actual = sum(entry.read_bytes for entry in self.tables)
+        difference = None if estimated is None else actual - estimated
+        return {"estimated": estimated, "actual": actual, "difference": difference}
 
     def value(self) -> dict[str, Any]:
         """The receipt as plain values for JSON."""
@@ -104,6 +120,8 @@ class Receipt:
             "release": self.release,
             "sources": self.sources,
             "retries": self.retries,
+            "snapshots": self.snapshots,
+            "reading": self.reading(),
             "tables": [_plain(entry) for entry in self.tables],
             "models": [_plain(entry) for entry in self.models],
             "removed": self.removed,

@@ -9,6 +9,7 @@ from mainstem.cli.commands import (
     doctor,
     drafting,
     engines,
+    granting,
     history,
     pipeline,
     projects,
@@ -33,5 +34,6 @@ def register(app: typer.Typer) -> None:
         doctor,
         deploying,
         publishing,
+        granting,
     ):
         module.register(app)

@@ -16,10 +16,10 @@ from mainstem.check import check_project
 from mainstem.cli import console
 from mainstem.errors import ConfigErrors, MainstemError, UsageError
 from mainstem.ingest.window import Window
-from mainstem.lake import Lake
+from mainstem.lake import Lake, TableVersion
 from mainstem.plan import Choices, Plan, lake_databases, make_plan
 from mainstem.project.load import Project, read_project
-from mainstem.schema import Database
+from mainstem.schema import Database, TableName
 from mainstem.source.port import Source
 
 if TYPE_CHECKING:
@@ -74,12 +74,13 @@ def open_project(directory: Path) -> Project:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan and what it was made from; `databases` as the lake will have them."""
+    """A plan and what it was made from; `databases` as the lake will have them, `heads` as it has them."""
 
     plan: Plan
     sources: dict[str, Source]
     databases: dict[str, Database]
     lake: Lake
+    heads: dict[TableName, TableVersion]
 
 
 @contextmanager
@@ -101,7 +102,7 @@ def planned(
             from mainstem.run.resume import take_over
 
             plan = take_over(plan, left, heads, project)
-        yield Planned(plan, sources, seen, lake)
+        yield Planned(plan, sources, seen, lake, heads)
 
 
 def _introspect(project: Project, sources: dict[str, Source]) -> dict[str, Database]:
