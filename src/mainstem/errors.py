@@ -96,6 +96,12 @@ class LakeUnavailable(Transient):
     """The lake or its catalog cannot be read or written: disk full, damaged, locked by another run."""
 
 
+class OverBudget(Terminal):
+    """By its estimate the run would exceed the project's budget; nothing was begun."""
+
+    exit_code = 5
+
+
 class LakeRefused(Terminal):
     """The lake's store or catalog answered and said no: no credentials, a missing right, no such place."""
 

@@ -11,7 +11,8 @@ from mainstem.contract.model_checks import table_name
 from mainstem.errors import ConfigErrors, UsageError, Where
 from mainstem.ingest.cursor import increment_of, proposal
 from mainstem.ingest.drift import Drift, Verdict, judge
-from mainstem.ingest.state import CURSOR, FINGERPRINT
+from mainstem.ingest.state import CURSOR, FINGERPRINT, TERMS
+from mainstem.ingest.terms import NO_TERMS, Terms, beside, terms_of
 from mainstem.ingest.window import NO_WINDOW, Window
 from mainstem.ingest.window import check as check_window
 from mainstem.lake import TableVersion
@@ -46,6 +47,12 @@ class IngestStep:
     reasons: tuple[str, ...]
     taken: str = ""
     window: Window = NO_WINDOW
+    terms: Terms = NO_TERMS
+
+    @property
+    def beside(self) -> list[TableName]:
+        """The tables that are kept beside the raw one: its quarantine, its history."""
+        return beside(self.terms, self.table.name)
 
     @property
     def rows(self) -> int:
@@ -82,7 +89,8 @@ class Plan:
     @property
     def names(self) -> set[TableName]:
         """The tables that the run would touch."""
-        return {step.name for step in self.ingest} | {step.name for step in self.models}
+        beside = {name for step in self.ingest for name in step.beside}
+        return {step.name for step in self.ingest} | beside | {step.name for step in self.models}
 
     @property
     def rows(self) -> int:
@@ -112,16 +120,17 @@ def model_digest(model: ModelFile, inputs: Mapping[TableName, TableVersion], sal
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def project_graph(project: Project, tables: Collection[str]) -> Graph:
-    """The graph of a project's models over source tables. Raises ConfigErrors with all errors."""
-    graph, errors = sound_part(project, tables)
+def project_graph(project: Project, tables: Collection[str], histories: Collection[str] = ()) -> Graph:
+    """The graph of a project's models over source tables, some of them with a history. Raises ConfigErrors
+    with all errors."""
+    graph, errors = sound_part(project, tables, histories=histories)
     if errors:
         raise ConfigErrors(errors)
     return graph
 
 
 def sound_part(
-    project: Project, tables: Collection[str], broken: Collection[str] = ()
+    project: Project, tables: Collection[str], broken: Collection[str] = (), histories: Collection[str] = ()
 ) -> tuple[Graph, list[UsageError]]:
     """The part of the graph that stands, and the errors of the rest; `broken` are models whose files could
     not be read."""
@@ -137,7 +146,7 @@ def sound_part(
             lost.add(name)
             continue
         nodes.append(Node(name, model.file, found, tuple(model.header.tags)))
-    graph, more = sound_graph(tables, nodes, lost)
+    graph, more = sound_graph(tables, nodes, lost, histories)
     return graph, errors + more
 
 
@@ -171,7 +180,8 @@ def make_plan(
     current release. Raises ConfigErrors for errors in the models, UsageError for the selection.
     """
     origin = _origins(databases)
-    graph = project_graph(project, origin)
+    histories = [name for name, (source, table) in origin.items() if _terms(project, source, table).history]
+    graph = project_graph(project, origin, histories)
     modified = _modified(project, graph, heads)
     chosen = select(graph, choices.select, choices.exclude, modified)
     if choices.window:
@@ -182,7 +192,7 @@ def make_plan(
         if TableName(RAW, name) in chosen
     )
     files = {TableName(MART, model.name): model for model in project.models}
-    loading = {step.name for step in ingest}
+    loading = {name for step in ingest for name in (step.name, *step.beside)}
     models: list[ModelStep] = []
     for name in graph.order:
         if name in files and name in chosen:
@@ -190,8 +200,9 @@ def make_plan(
             models.append(step)
             if step.action != "unchanged":
                 loading.add(name)
-    removed = tuple(sorted(set(released) - set(graph.nodes)))
-    return Plan(ingest, tuple(models), removed, graph)
+    kept = [beside(_terms(project, source, table), table.name) for source, table in origin.values()]
+    removed = set(released) - set(graph.nodes) - {name for names in kept for name in names}
+    return Plan(ingest, tuple(models), tuple(sorted(removed)), graph)
 
 
 def _check_window(
@@ -296,9 +307,10 @@ def _ingest_step(
 ) -> IngestStep:
     name = TableName(RAW, drift.table.name)
     head = heads.get(name)
+    terms = _terms(project, source, drift.table)
 
     def step(action: Action, *reasons: str) -> IngestStep:
-        return IngestStep(name, source, drift.table, action, reasons)
+        return IngestStep(name, source, drift.table, action, (*reasons, *terms.words), terms=terms)
 
     if head is None:
         return step("new", "never read")
@@ -306,6 +318,8 @@ def _ingest_step(
         return step(_DRIFTED[drift.verdict], *drift.reasons)
     if choices.full_refresh:
         return step("rebuild", "full refresh")
+    if head.summary.get(TERMS, "") != terms.digest:
+        return step("changed", *drift.reasons, "its contract, deleted or history changed: read whole")
     config = project.table(source, drift.table.name)
     how = _how(config, drift.table, head)
     if choices.window and increment_of(config, drift.table):
@@ -316,6 +330,10 @@ def _ingest_step(
     if head.summary.get(FINGERPRINT):
         return step("check", *drift.reasons, "read if its fingerprint differs", *how)
     return step("check", *drift.reasons, "read: the last load has no fingerprint", *how)
+
+
+def _terms(project: Project, source: str, table: Table) -> Terms:
+    return terms_of(project.table(source, table.name), table)
 
 
 def _how(config: TableConfig, table: Table, head: TableVersion) -> tuple[str, ...]:

@@ -153,5 +153,7 @@ class TableName:
 
 
 RAW_OUT_OF_RANGE = "_raw_out_of_range"  # the side column: a JSON object, column → the source's own text
+QUARANTINE = "quarantine"  # rows that break their table's contract
+HISTORY = "history"  # every version of a row
 RAW = "raw"
 MART = "mart"

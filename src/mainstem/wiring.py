@@ -16,7 +16,7 @@ from mainstem.lake import Lake, Release
 from mainstem.project.config import Deletes, ProofLevel, TableConfig
 from mainstem.project.load import FILE, Project, load_project
 from mainstem.project.secrets import redact, secrets_of
-from mainstem.project.targets import AwsTarget, LocalTarget, TargetConfig
+from mainstem.project.targets import AwsTarget, LocalTarget, SparkTarget, TargetConfig
 from mainstem.schema import Database, Table, TableName
 from mainstem.source.port import OutOfRange, Source, SourceOptions
 
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     import duckdb
 
     from mainstem.engine.port import Engine
+    from mainstem.job.launch import SparkJob
     from mainstem.lake.publish import Remote
     from mainstem.project.awsnames import Names
+    from mainstem.source.jdbc import JdbcSource
 
 SCHEMES = {
     "mysql": "mysql",
@@ -122,6 +124,7 @@ def introspect(project: Project, sources: Mapping[str, Source]) -> dict[str, Dat
 
 def _check_choices(project: Project, source: str, database: Database) -> None:
     from mainstem.errors import ConfigErrors
+    from mainstem.ingest.terms import faults
     from mainstem.text import nearest
 
     errors = []
@@ -139,6 +142,12 @@ def _check_choices(project: Project, source: str, database: Database) -> None:
         named = [(column, (*place, "columns", column)) for column in choices.columns]
         named += [(choices.cursor, (*place, "cursor"))] if choices.cursor else []
         named += [(column, (*place, "key")) for column in choices.key]
+        named += [(choices.deleted, (*place, "deleted"))] if choices.deleted else []
+        rules = choices.contract.columns if choices.contract else {}
+        named += [(column, (*place, "contract", "columns", column)) for column in rules]
+        for at, message, hint in faults(choices, tables[name]):
+            where = Where(FILE, project.document.line((*place, *at)))
+            errors.append(UsageError(message, where=where, hint=hint))
         errors.extend(_guard_errors(project, place, choices))
         for column, at in named:
             if column not in columns:
@@ -203,7 +212,10 @@ def open_lake(project: Project) -> Lake:
 
 
 def engine_factory(project: Project, target: TargetConfig) -> Callable[[], Engine]:
-    """Makes engine connections for a target. UsageError for one that this machine cannot run."""
+    """Makes engine connections for a target. UsageError for one that this machine cannot run. Beside a Spark
+    job DuckDB looks at what came out."""
+    if isinstance(target, SparkTarget):
+        target = LocalTarget()
     if not isinstance(target, LocalTarget):
         hint = "mainstem deploy aws writes what runs there" if isinstance(target, AwsTarget) else ""
         raise UsageError(
@@ -261,9 +273,85 @@ def memory_bytes(text: str) -> int:
     return int(float(match[1]) * base ** " KMGT".index(match[2].upper() or " "))
 
 
-def salt() -> str:
+def salt(target: TargetConfig | None = None) -> str:
     """The versions of what computes models: a table made by another version is built again."""
+    if isinstance(target, SparkTarget):
+        from mainstem.engine.spark.settings import VERSION
+
+        return f"spark {VERSION}"
     return f"duckdb {importlib.metadata.version('duckdb')}"
+
+
+def jdbc_source(project: Project, name: str) -> JdbcSource:
+    """How Spark reads a source. UsageError for one that it cannot."""
+    url = project.url(name)
+    kind = SCHEMES.get(url.partition("://")[0].lower())
+    if kind == "mysql":
+        from mainstem.source.mysql import jdbc as mysql
+
+        return mysql.jdbc_source(url)
+    if kind == "postgres":
+        from mainstem.source.postgres import jdbc as postgres
+
+        return postgres.jdbc_source(url)
+    line = project.document.line(("sources", name, "url"))
+    raise UsageError(
+        f"Spark does not read the source {name}: it reads MySQL, MariaDB and PostgreSQL",
+        where=Where(FILE, line),
+        hint="run it with --target local",
+    )
+
+
+def spark_job(project: Project, target: TargetConfig) -> SparkJob | None:
+    """What runs a Spark target; None for others. EngineFailed if this machine lacks something for it."""
+    if not isinstance(target, SparkTarget):
+        return None
+    from mainstem.engine.spark import session, settings
+    from mainstem.job.launch import SparkJob
+
+    session.require()
+    jdbc = {name: jdbc_source(project, name) for name in project.config.sources}
+    options = {**settings.LOCAL, "spark.master": target.master, "spark.jars": ",".join(settings.jars())}
+    if target.memory:
+        options["spark.driver.memory"] = f"{memory_bytes(target.memory) >> 20}m"
+    return SparkJob(jdbc, options, target.partitions)
+
+
+def engine_named(project: Project, name: str) -> Callable[[], Engine]:
+    """Makes engines by name, on this machine: duckdb, or spark with the first Spark target's settings."""
+    if name == "duckdb":
+        return engine_factory(project, LocalTarget())
+    target = next(
+        (one for one in project.config.targets.values() if isinstance(one, SparkTarget)),
+        SparkTarget(engine="spark"),
+    )
+
+    def make() -> Engine:
+        from mainstem.engine.spark import Spark
+
+        memory = f"{memory_bytes(target.memory) >> 20}m" if target.memory else ""
+        return Spark(project.state / "tmp", target.master, memory)
+
+    return make
+
+
+def emit_job(
+    project: Project, settings: Mapping[str, str] | None = None, secrets: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The project's full run as files for Spark elsewhere (AWS Glue, say): file name → text. Looks at the
+    sources. `settings` are those of Spark's catalog `lake`; `secrets` as in `job.emit`. Raises ConfigErrors
+    for models that Spark cannot run as DuckDB does."""
+    from mainstem.job.document import World
+    from mainstem.job.emit import emit
+    from mainstem.plan import Choices, make_plan
+
+    with open_sources(project) as sources:
+        databases = introspect(project, sources)
+    target = SparkTarget(engine="spark")
+    plan = make_plan(project, databases, {}, (), Choices(), salt(target))
+    jdbc = {name: jdbc_source(project, name) for name in databases}
+    world = World(project, plan, plan.ingest, databases, jdbc, {}, {}, {}, salt(target))
+    return emit(world, settings=settings or {}, secrets=secrets)
 
 
 def connect(project_dir: str | os.PathLike[str] | None = None) -> duckdb.DuckDBPyConnection:

@@ -126,7 +126,8 @@ def test_no_secret_is_in_any_file_or_in_the_state(account: Account, shop: Path) 
     for text in (*files_of(shop).values(), state):
         assert "C4n4ry" not in text
         assert "db.example" not in text
-    assert account.values("aws_glue_job.run")["default_arguments"]["--secret-shop"] == "shop/reader"
+    arguments = account.values("aws_glue_job.run")["default_arguments"]
+    assert arguments["--PLAN"] == "s3://shop-lake/job/mainstem_plan.json"
 
 
 def test_checkov_finds_nothing_that_is_not_explained(account: Account, tmp_path: Path) -> None:

@@ -99,6 +99,9 @@ def test_the_pages_commands(page: Path, mariadb: MariaDB, tmp_path: Path) -> Non
 def test_the_examples_of_files_are_valid() -> None:
     for text in blocks(ROOT / "docs" / "project.md", "yaml"):
         build(ProjectConfig, parse(text, "docs/project.md"))
+    for text in blocks(ROOT / "docs" / "cost.md", "yaml"):
+        whole = f"name: shop\nsources: {{shop: {{url: 'sqlite:///shop.db'}}}}\n{text}"
+        build(ProjectConfig, parse(whole, "docs/cost.md"))
     for text in blocks(ROOT / "docs" / "models.md", "sql"):
         header = parse_model(text, "fact_order_lines", "docs/models.md").header
         assert header.grain is not None

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlfluff.core import FluffConfig, Linter
 
 from mainstem.draft import SQLFLUFF, draft, from_benchmark, render
+from mainstem.schema import Database
 
 from .score import schema
 from .sketch import database
+from .test_histories import CLINIC
 from .test_profiled import FLAGS
 from .test_values import SHOP
 
 ROOT = Path(__file__).parents[2]
-SOURCES = {
-    "classicmodels": lambda: from_benchmark(schema("classicmodels")),
+
+
+def _benchmark(name: str) -> Database:
+    return from_benchmark(schema(name))
+
+
+SOURCES: dict[str, Callable[[], Database]] = {
+    **{name: partial(_benchmark, name) for name in ("classicmodels", "sakila", "chinook", "northwind")},
+    "histories": lambda: database(CLINIC),
+    "long names": lambda: database(
+        """
+        service_departments: service_department_code text, service_department_name
+        service_department_prices: service_department_code text -> service_departments, effective_valid_from_date date, effective_valid_to_date? date, unit_price num, currency, key (service_department_code, effective_valid_from_date)
+        service_department_visits: id, service_department_code text -> service_departments, happened_on date, quantity_of_services_delivered int, standard_unit_price_each_service real, discount_percentage_granted real
+        """  # noqa: E501
+    ),
     "shop": lambda: database(SHOP, "mysql"),
     "flags": lambda: database(FLAGS),
     "shares": lambda: database(

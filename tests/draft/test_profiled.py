@@ -346,7 +346,8 @@ def test_days_between_two_dates_of_a_row() -> None:
         (2, None),
     ]
     assert board(source, None, "fact_rentals")["measures"]["average_days_until_returned"] == {
-        "average": "days_until_returned"
+        "average": "days_until_returned",
+        "format": ",.1f",
     }
 
 

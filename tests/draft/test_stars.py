@@ -10,7 +10,7 @@ import pytest
 from mainstem.draft import draft, explain, from_benchmark, render, to_benchmark
 from mainstem.schema import Database
 
-from .score import HELD_OUT, gold, grain_accuracy, names, overall, schema, score
+from .score import HELD_OUT, gold, grain_accuracy, names, overall, schema, score, unseen
 from .sketch import Sketch, database, sketches
 
 SKETCHES = sketches()
@@ -29,6 +29,14 @@ def test_benchmark_agrees_with_the_published_stars() -> None:
     assert mean(part["fact"].f1 for part in parts.values()) >= 0.95
     assert mean(grain_accuracy(star, gold(name)) for name, star in stars.items()) >= 0.95
     assert min(overall(part) for part in parts.values()) >= 0.85
+
+
+def test_schemas_that_came_after_the_rules() -> None:
+    """Their stars were written down before any draft of them was looked at; the first score was .973."""
+    parts = {name: score(to_benchmark(draft(benchmark(name))), gold(name)) for name in unseen()}
+    assert len(parts) >= 3
+    assert mean(overall(part) for part in parts.values()) >= 0.95
+    assert min(part["fact"].f1 for part in parts.values()) >= 0.95
 
 
 @pytest.mark.parametrize("name", ["chinook", "sakila", "northwind"])

@@ -89,7 +89,43 @@ def test_northwind(postgres: Postgres, tmp_path: Path) -> None:
     assert mine == truth
 
 
-def load_postgres(server: Postgres, dump: str, database: str) -> None:
+def test_a_hospital_in_two_schemas(postgres: Postgres, tmp_path: Path) -> None:
+    """Versions of prices, many-to-many diagnoses, roles, beds that add up over wards and not over days."""
+    load_postgres(postgres, "hospital.pg.sql", "hospital", ("clinical", "billing"))
+    place = begin(tmp_path, "hospital", url_of(postgres, "hospital") + "?schema=clinical,billing")
+    place.well("run")
+    headlines = holds(place)
+    assert headlines["mart.fact_invoice_lines"] == "3,540 rows and 1,145,215.00 equal the source"
+    assert headlines["mart.fact_admissions"].startswith("1,200 rows")
+    assert headlines["mart.fact_bed_counts"].startswith("455 rows")
+    assert "bridge_admission_diagnoses" in {name.removeprefix("mart.") for name in tables_of(place)}
+    model = (place.root / "models" / "fact_admissions.sql").read_text(encoding="utf-8")
+    assert "description: Stays in hospital, from the front desk to discharge." in model
+    truth = expected_sales(
+        lambda sql: postgres.execute(sql, "hospital"),
+        "select p.price_list, sum(l.quantity * p.unit_price) from billing.invoice_lines l "
+        "join billing.invoices i using (invoice_id) "
+        "join billing.service_prices p on p.service_code = l.service_code "
+        "and i.invoiced_on between p.valid_from and coalesce(p.valid_to, '9999-12-31') group by 1",
+    )
+    mine = place.pairs(
+        "select price_list, sum(f.quantity * d.unit_price) from fact_invoice_lines f "
+        "join dim_service_prices d using (service_price_key) group by 1"
+    )
+    assert len(truth) == 3
+    assert mine == truth
+    shares = place.rows(
+        "select count(*) as n, sum(s) as admissions from "
+        "(select sum(weight) as s from bridge_admission_diagnoses group by admission_id) "
+        "where abs(s - 1) < 1e-9"
+    )
+    counted = postgres.execute(
+        "select count(distinct admission_id) from clinical.admission_diagnoses", "hospital"
+    )
+    assert shares[0]["n"] == int(counted)
+
+
+def load_postgres(server: Postgres, dump: str, database: str, schemas: tuple[str, ...] = ("public",)) -> None:
     """A sample readable by `READER`. Chinook's dump makes its own database."""
     content = (SAMPLES / dump).read_bytes()
     if b"CREATE DATABASE" in content:
@@ -98,10 +134,9 @@ def load_postgres(server: Postgres, dump: str, database: str) -> None:
         server.load(SAMPLES / dump, database)
     if not server.execute(f"select 1 from pg_roles where rolname = '{READER}'"):
         server.create_role(READER, PASSWORD)
-    grants = (
-        f"grant usage on schema public to {READER}; grant select on all tables in schema public to {READER}"
-    )
-    server.execute(grants, database)
+    for schema in schemas:
+        grants = f"grant usage on schema {schema} to {READER}"
+        server.execute(f"{grants}; grant select on all tables in schema {schema} to {READER}", database)
 
 
 def test_the_demo(tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def test_f14_a_change_of_the_table_waits_for_us_and_gets_through(world: World) -
     seen: list[str] = []
     waits = {
         "postgres": "select count(*) from pg_stat_activity where wait_event_type = 'Lock'",
-        "mariadb": "select count(*) from information_schema.processlist where state like 'Waiting for table%'",
+        "mariadb": "select count(*) from information_schema.processlist where state like 'Waiting%lock'",
     }[world.kind]
 
     def alter() -> None:

@@ -17,8 +17,10 @@ import pytest
 
 from mainstem import crash
 from mainstem.ingest import parts
+from mainstem.ingest.state import encode_columns
 from mainstem.lake.journal import Journal
 from mainstem.project.load import load_project
+from mainstem.run import ingesting
 from mainstem.schema import Table, TableName
 from mainstem.source.mysql import snapshot as mysql_snapshot
 from mainstem.source.mysql.snapshot import ranges
@@ -100,7 +102,7 @@ def _tables(root: Path) -> tuple[Table, ...]:
 
 
 def _identity(table: Table) -> str:
-    return f"shop {table.source_schema}.{table.source_name} {parts.encode_columns(table.columns)}"
+    return f"shop {table.source_schema}.{table.source_name} {encode_columns(table.columns)}"
 
 
 def _kept(ran: Ran) -> int:
@@ -153,25 +155,13 @@ def test_retries_of_one_run_take_it_up(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = _project(tmp_path, "retries: 1")
-    with Proxy(server.host, server.port, "cut", after=HALF) as proxy:
+    with Proxy(server.host, server.port, "cut", after=HALF, times=1) as proxy:
         monkeypatch.setenv("SHOP_URL", _url(server, proxy.port))
-        _let_pass_once(proxy, monkeypatch)
         ran = run(root)
     assert ran.status == "published", ran.messages
     assert ran.outcome.receipt.retries == {"shop": 1}
     assert _kept(ran) > 0
     assert _same(root, server)
-
-
-def _let_pass_once(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After it has cut once, the proxy lets everything pass."""
-    cut = proxy._break
-
-    def once(*sides: object) -> None:
-        proxy._mode = "pass"
-        cut(*sides)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(proxy, "_break", once)
 
 
 def _run_killed(root: Path, point: str, url: str) -> None:
@@ -220,6 +210,32 @@ def test_other_columns_are_read_anew(server: Server, tmp_path: Path, monkeypatch
     assert _same(root, server)
 
 
+def test_a_snapshot_is_given_up_in_time(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each attempt goes on where the one before was too old."""
+    root = _project(tmp_path, "retries: 20\nmax_snapshot: 100000")
+    monkeypatch.setattr(ingesting, "time", _Hurried())
+    ran = run(root)
+    assert ran.status == "published", ran.messages
+    receipt = ran.outcome.receipt.value()
+    assert receipt["retries"]["shop"] >= 1
+    assert receipt["snapshots"]["shop"] > 100_000
+    assert _kept(ran) > 0
+    assert _same(root, server)
+
+
+class _Hurried:
+    """A clock on which each look takes seven hours."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def monotonic(self) -> float:
+        self._now += 25_200
+        return self._now
+
+
 def test_what_is_left_waits_a_week(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = _project(tmp_path)
     _stopped(root, server, monkeypatch)
@@ -241,7 +257,7 @@ def test_a_damaged_file_is_read_again(
     _stopped(root, server, monkeypatch)
     for at, file in enumerate(sorted((load_project(root).state / "lake").rglob("*.parquet"))):
         content = bytearray(file.read_bytes())
-        content[len(content) // 2] ^= 0xFF
+        content[8:] = b"\0" * len(content[8:])
         file.chmod(0o600)
         file.write_bytes(content[:9] if at % 2 else content)
     ran = run(root)

@@ -142,6 +142,7 @@ def test_encodings_are_chosen_by_the_values() -> None:
     chosen = writer.encodings(table)
     assert chosen.dictionary == ["status", "nothing"]
     assert chosen.delta == ["key", "price"]
+    assert chosen.statistics == ["key", "comment", "price", "wide", "nothing"]
 
 
 @pytest.mark.parametrize("rows", [1, 2, 1000])

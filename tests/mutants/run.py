@@ -74,8 +74,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("-k", default="", help="only those whose description contains this")
     parser.add_argument("-j", type=int, default=2, help="at once")
+    parser.add_argument("--skip", type=int, default=0, help="as many from the beginning")
     chosen = parser.parse_args()
-    mutants = [one for one in MUTANTS if chosen.k in one.plants]
+    mutants = [one for one in MUTANTS if chosen.k in one.plants][chosen.skip :]
     survived: list[Mutant] = []
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mutants-") as temporary, ThreadPoolExecutor(chosen.j) as pool:

@@ -324,3 +324,29 @@ def test_steps_of_one_name_at_the_same_time(tiny: Path) -> None:
     assert left is not None
     assert len(left.runs) == 3
     assert mainstem.__version__ == left.version
+
+
+@pytest.mark.parametrize("level", ["count", "off"])
+@pytest.mark.parametrize("moved", [False, True])
+def test_the_tables_beside_are_taken_over_with_theirs(tmp_path: Path, level: str, moved: bool) -> None:
+    """Rows that break a contract are in quarantine: the source has as many as both tables together."""
+    contract = "{on_break: quarantine, columns: {note: {not_null: true}}}"
+    config = f"proof: '{level}'\ntables:\n  t: {{contract: {contract}, deleted: gone}}"
+    source = """
+    create table t (id integer primary key, note text, gone boolean not null);
+    insert into t values (1, 'a', 0), (2, null, 0), (3, 'c', 1);
+    """
+    models = {"m": "/* mainstem\nkey: [n]\n*/\nselect 1 as n from raw.t union all select 1"}
+    root = make_project(tmp_path / "p", models, source=source, config=config)
+    assert run(root).status == "failed"
+    write_model(root, "m", "select count(*) as n from raw.t")
+    if moved:
+        execute_sql(root / "shop.db", "insert into t values (4, 'd', 0)")
+    reads: list[str] = []
+    ran = _resumed(root, reads)
+    assert ran.status == "published", ran.messages
+    again = moved and level == "count"
+    assert reads == (["t"] if again else [])
+    assert ask(root, "select id from raw.t order by id") == [(1,), *([(4,)] if again else [])]
+    assert ask(root, "select id from quarantine.t") == [(2,)]
+    assert ran.table("raw.t")["quarantined"] == 1

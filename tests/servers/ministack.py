@@ -1,4 +1,4 @@
-"""An emulator of AWS in a process of its own (ministack, from .make/cloud), for tests; stops by pid."""
+"""An emulator of AWS in a process of its own (ministack, from .make/emulator), for tests; stops by pid."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from servers.mariadb import _free_port
 
-CLOUD = Path(__file__).parents[2] / ".make" / "cloud" / "bin"
+CLOUD = Path(__file__).parents[2] / ".make" / "emulator" / "bin"
 REGION = "eu-west-1"
 ROOT_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 _TRIES = 600  # of 50 ms each

@@ -25,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 well; 1 crash; 2 usage or configuration; 3 a check or proof failed; "
-    "4 source, lake or engine not available.",
+    "4 source, lake or engine not available; 5 over the budget.",
 )
 
 

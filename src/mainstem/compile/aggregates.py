@@ -8,14 +8,14 @@ from mainstem.compile.context import Refused, spark, words
 from mainstem.compile.sqltypes import Family, SqlType
 
 
-def outermost(node: exp.Expression) -> exp.Expression:
+def outermost(node: exp.Expr) -> exp.Expr:
     """The aggregate with its FILTER and OVER."""
     while isinstance(node.parent, exp.Filter | exp.Window) and node.arg_key == "this":
         node = node.parent
     return node
 
 
-def _wrapped(node: exp.Expression, aggregate: exp.Expression) -> exp.Expression:
+def _wrapped(node: exp.Expr, aggregate: exp.Expr) -> exp.Expr:
     """Another aggregate in the FILTER and OVER of this one."""
     made = aggregate
     while isinstance(node.parent, exp.Filter | exp.Window) and node.arg_key == "this":
@@ -25,18 +25,18 @@ def _wrapped(node: exp.Expression, aggregate: exp.Expression) -> exp.Expression:
     return made
 
 
-def _argument(node: exp.Expression) -> tuple[exp.Expression, bool]:
+def _argument(node: exp.Expr) -> tuple[exp.Expr, bool]:
     """The argument, and whether DISTINCT stands before it."""
     if isinstance(node.this, exp.Distinct):
         return node.this.expressions[0], True
     return node.this, False
 
 
-def _over(made: exp.Expression, distinct: bool) -> exp.Expression:
+def _over(made: exp.Expr, distinct: bool) -> exp.Expr:
     return exp.Distinct(expressions=[made]) if distinct else made
 
 
-def total(node: exp.Expression, types: list[SqlType]) -> exp.Expression | None:
+def total(node: exp.Expr, types: list[SqlType]) -> exp.Expr | None:
     """SUM: of 64-bit integers in 128 bits, of booleans as numbers."""
     (type_,) = types
     x, distinct = _argument(node)
@@ -51,7 +51,7 @@ def total(node: exp.Expression, types: list[SqlType]) -> exp.Expression | None:
     return _wrapped(node, exp.Sum(this=_over(x, distinct)))
 
 
-def mean(node: exp.Expression, types: list[SqlType]) -> exp.Expression:
+def mean(node: exp.Expr, types: list[SqlType]) -> exp.Expr:
     """AVG: the exact sum as a double, divided by the count times the power of the scale."""
     (type_,) = types
     x, distinct = _argument(node)
@@ -71,7 +71,7 @@ def mean(node: exp.Expression, types: list[SqlType]) -> exp.Expression:
     return spark("CAST(:s AS DOUBLE) / NULLIF(CAST(:n AS DOUBLE), 0)", s=sum_, n=count)
 
 
-def joined_text(node: exp.Expression, types: list[SqlType]) -> exp.Expression:
+def joined_text(node: exp.Expr, types: list[SqlType]) -> exp.Expr:
     """STRING_AGG in the order of its own values; any other order is one that Spark 3.5 cannot keep."""
     ordered = node.this
     if not isinstance(ordered, exp.Order) or isinstance(node.parent, exp.Filter | exp.Window):

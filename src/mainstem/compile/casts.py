@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from mainstem.compile.context import Refused, as_double, is_text_literal, spark, words
+from mainstem.compile.context import APPROXIMATE, Refused, as_double, is_text_literal, spark, words
 from mainstem.compile.sqltypes import Family, SqlType, spark_type, sql_type
 
 _NO_NUMBER = "RAISE_ERROR('a text is cast to a number that the two engines would read in different ways')"
@@ -34,19 +34,19 @@ def target_type(to: exp.DataType) -> SqlType:
     return sql_type(aliases.get(name, name))
 
 
-def cast(node: exp.Expression, types: list[SqlType]) -> exp.Expression:
+def cast(node: exp.Expr, types: list[SqlType]) -> exp.Expr:
     """CAST and TRY_CAST."""
     (source,) = types
     target = target_type(node.args["to"])
+    if source.floating and target.family is Family.TEXT and APPROXIMATE in node.meta:
+        return _to_text(node.this, source, "STRING", "CAST")
     made = convert(node.this, source, target, lenient=isinstance(node, exp.TryCast))
     if made is None:
         raise Refused(node, f"CAST from {source.name} to {target.name} is not the same on Spark")
     return made
 
 
-def convert(
-    x: exp.Expression, source: SqlType, target: SqlType, *, lenient: bool = False
-) -> exp.Expression | None:
+def convert(x: exp.Expr, source: SqlType, target: SqlType, *, lenient: bool = False) -> exp.Expr | None:
     """`x` of one type in another one; None where Spark cannot be made to do the same."""
     word = spark_type(target)
     if word is None or source.family is Family.OTHER or target.family is Family.OTHER:
@@ -62,36 +62,36 @@ def _narrowing(source: SqlType, target: SqlType) -> bool:
     return source.name != target.name and source.family in (Family.INTEGER, Family.DECIMAL)
 
 
-_Make = Callable[[exp.Expression, SqlType, str, str], "exp.Expression | None"]
+_Make = Callable[[exp.Expr, SqlType, str, str], "exp.Expr | None"]
 
 
-def _plain(x: exp.Expression, source: SqlType, word: str, how: str) -> exp.Expression:
+def _plain(x: exp.Expr, source: SqlType, word: str, how: str) -> exp.Expr:
     return spark(f"{how}(:x AS {word})", x=x)
 
 
-def _to_text(x: exp.Expression, source: SqlType, word: str, how: str) -> exp.Expression:
+def _to_text(x: exp.Expr, source: SqlType, word: str, how: str) -> exp.Expr:
     return spark("CAST(:x AS STRING)", x=x)
 
 
-def _decimal_to_text(x: exp.Expression, source: SqlType, word: str, how: str) -> exp.Expression:
+def _decimal_to_text(x: exp.Expr, source: SqlType, word: str, how: str) -> exp.Expr:
     if source.scale == source.precision:  # DuckDB leaves out the zero before the point
         return spark("REGEXP_REPLACE(CAST(:x AS STRING), '^(-?)0[.]', '$1.')", x=x)
     return spark("CAST(:x AS STRING)", x=x)
 
 
-def _instant_to_text(x: exp.Expression, source: SqlType, word: str, how: str) -> exp.Expression:
+def _instant_to_text(x: exp.Expr, source: SqlType, word: str, how: str) -> exp.Expr:
     return spark("CONCAT(CAST(:x AS STRING), '+00')", x=x)
 
 
-def _decimal_to_integer(x: exp.Expression, source: SqlType, word: str, how: str) -> exp.Expression:
+def _decimal_to_integer(x: exp.Expr, source: SqlType, word: str, how: str) -> exp.Expr:
     return spark(f"{how}(ROUND(:x, 0) AS {word})", x=x)
 
 
-def _double_to_integer(x: exp.Expression, source: SqlType, word: str, how: str) -> exp.Expression:
+def _double_to_integer(x: exp.Expr, source: SqlType, word: str, how: str) -> exp.Expr:
     return spark(f"{how}(RINT(:x) AS {word})", x=x)
 
 
-def _double_to_decimal(x: exp.Expression, source: SqlType, word: str, how: str) -> exp.Expression:
+def _double_to_decimal(x: exp.Expr, source: SqlType, word: str, how: str) -> exp.Expr:
     """DuckDB multiplies by the power of ten, then rounds; Spark rounds the printed digits."""
     scale = int(word.rpartition(",")[2].strip(" )"))
     units = spark(f"ROUND(CAST(:x AS DOUBLE) * CAST(1e{scale} AS DOUBLE), 0)", x=x)
@@ -108,12 +108,12 @@ def _double_to_decimal(x: exp.Expression, source: SqlType, word: str, how: str) 
     )
 
 
-def _number_to_double(x: exp.Expression, source: SqlType, word: str, how: str) -> exp.Expression:
+def _number_to_double(x: exp.Expr, source: SqlType, word: str, how: str) -> exp.Expr:
     made = as_double(x, source)
     return made if word == "DOUBLE" else spark(f"CAST(:x AS {word})", x=made)
 
 
-def _text_to_number(x: exp.Expression, source: SqlType, word: str, how: str) -> exp.Expression:
+def _text_to_number(x: exp.Expr, source: SqlType, word: str, how: str) -> exp.Expr:
     """DuckDB reads hexadecimal, binary and 1_000 as well, and rounds '1.5' to a whole number."""
     inner = f"{how}(:x AS {word})"
     if word in ("INT", "BIGINT", "DECIMAL(20, 0)", "DECIMAL(38, 0)"):
@@ -121,7 +121,7 @@ def _text_to_number(x: exp.Expression, source: SqlType, word: str, how: str) -> 
     return spark(rf"CASE WHEN :x RLIKE '\\d[_xXbBdDfFlL]' THEN {_NO_NUMBER} ELSE {inner} END", x=x)
 
 
-def _text_to_time(x: exp.Expression, source: SqlType, word: str, how: str) -> exp.Expression:
+def _text_to_time(x: exp.Expr, source: SqlType, word: str, how: str) -> exp.Expr:
     if is_text_literal(x):
         return spark(f"{how}(:x AS {word})", x=x)
     form = _DATE if word == "DATE" else _MOMENT
@@ -133,7 +133,7 @@ def _text_to_time(x: exp.Expression, source: SqlType, word: str, how: str) -> ex
     )
 
 
-def _number_to_boolean(x: exp.Expression, source: SqlType, word: str, how: str) -> exp.Expression:
+def _number_to_boolean(x: exp.Expr, source: SqlType, word: str, how: str) -> exp.Expr:
     return spark("(:x <> 0)", x=x)
 
 
@@ -172,7 +172,7 @@ _CASTS: dict[tuple[Family, Family], _Make] = {
 }
 
 
-def as_text(x: exp.Expression, source: SqlType, at: exp.Expression) -> exp.Expression:
+def as_text(x: exp.Expr, source: SqlType, at: exp.Expr) -> exp.Expr:
     """`x` as the text that DuckDB makes of it where a text is wanted."""
     if source.family is Family.TEXT:
         return x

@@ -15,22 +15,23 @@ from mainstem.compile.sqltypes import Family, SqlType
 class Refused(Exception):
     """A part of a query that is not known to be the same on Spark; `node` is where it stands."""
 
-    def __init__(self, node: exp.Expression, message: str, hint: str = "") -> None:
+    def __init__(self, node: exp.Expr, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.node = node
         self.message = message
         self.hint = hint
 
 
-Apply = Callable[[exp.Expression, "list[SqlType]"], exp.Expression | None]
+APPROXIMATE = "mainstem_approximate"  # at a CAST: its text is read as a number again
+Apply = Callable[[exp.Expr, "list[SqlType]"], exp.Expr | None]
 
 
 @cache
-def _parsed(template: str) -> exp.Expression:
+def _parsed(template: str) -> exp.Expr:
     return sqlglot.parse_one(template, dialect="spark")
 
 
-def spark(template: str, **parts: exp.Expression) -> exp.Expression:
+def spark(template: str, **parts: exp.Expr) -> exp.Expr:
     """An expression in Spark's SQL; `:name` stands for a part, which is copied."""
     made = _parsed(template).copy()
     holder = exp.Paren(this=made)
@@ -39,12 +40,12 @@ def spark(template: str, **parts: exp.Expression) -> exp.Expression:
         plain = isinstance(part, exp.Column | exp.Literal | exp.Func | exp.Paren | exp.Null)
         place.replace(part if plain else exp.Paren(this=part))
     result = holder.this
-    assert isinstance(result, exp.Expression)
+    assert isinstance(result, exp.Expr)
     result.pop()
     return result
 
 
-def known_types(node: exp.Expression, count: int) -> list[SqlType]:
+def known_types(node: exp.Expr, count: int) -> list[SqlType]:
     """The types of the node's typed parts. Refused if DuckDB could not tell one of them alone."""
     found = types_of(node)
     types = [one for one in found if one is not None]
@@ -57,7 +58,7 @@ def known_types(node: exp.Expression, count: int) -> list[SqlType]:
     return types
 
 
-def words(node: exp.Expression) -> str:
+def words(node: exp.Expr) -> str:
     """A part of the user's SQL, short."""
     text = " ".join(node.sql("duckdb").split())
     return text if len(text) <= 60 else text[:59] + "…"
@@ -67,11 +68,11 @@ def text_literal(value: str) -> exp.Literal:
     return exp.Literal.string(value)
 
 
-def is_text_literal(node: exp.Expression | None) -> bool:
+def is_text_literal(node: exp.Expr | None) -> bool:
     return isinstance(node, exp.Literal) and bool(node.is_string)
 
 
-def whole_literal(node: exp.Expression | None) -> int | None:
+def whole_literal(node: exp.Expr | None) -> int | None:
     """The value of an integer literal, also a negative one."""
     if isinstance(node, exp.Neg):
         value = whole_literal(node.this)
@@ -81,21 +82,24 @@ def whole_literal(node: exp.Expression | None) -> int | None:
     return None
 
 
-def as_double(node: exp.Expression, type_: SqlType) -> exp.Expression:
+def as_double(node: exp.Expr, type_: SqlType) -> exp.Expr:
     """A number as DuckDB makes it a double: a decimal of more than 2^53 units in two parts."""
     if type_.family is not Family.DECIMAL or type_.precision <= 15:
         return spark("CAST(:x AS DOUBLE)", x=node)
-    whole = spark("CAST(CASE WHEN :x < 0 THEN CEIL(:x) ELSE FLOOR(:x) END AS DECIMAL(38, 0))", x=node)
-    rest = spark(f"CAST(:x - :w AS DECIMAL(38, {type_.scale}))", x=node, w=whole)
-    digits = f"CAST(:r * CAST(1e{type_.scale} AS DECIMAL(38, 0)) AS DECIMAL(38, 0))"
-    return spark(
-        f"CASE WHEN ABS(:x) <= CAST(:most AS DECIMAL(38, {type_.scale})) THEN CAST(:x AS DOUBLE) "
-        f"ELSE CAST(:w AS DOUBLE) + CAST({digits} AS DOUBLE) / CAST(1e{type_.scale} AS DOUBLE) END",
-        x=node,
-        w=whole,
-        r=rest,
-        most=text_literal(_fixed(2**53, type_.scale)),
+    scale = type_.scale
+    whole = "CAST(CASE WHEN v < 0 THEN CEIL(v) ELSE FLOOR(v) END AS DECIMAL(38, 0))"
+    power = f"CAST(1e{scale} AS DECIMAL(38, 0))"
+    digits = f"CAST(CAST(v - {whole} AS DECIMAL(38, {scale})) * {power} AS DECIMAL(38, 0))"
+    rest = f"CAST({digits} AS DOUBLE) / CAST(1e{scale} AS DOUBLE)"
+    most = f"CAST('{_fixed(2**53, scale)}' AS DECIMAL(38, {scale}))"
+    return let(
+        f"CASE WHEN ABS(v) <= {most} THEN CAST(v AS DOUBLE) ELSE CAST({whole} AS DOUBLE) + {rest} END", node
     )
+
+
+def let(body: str, value: exp.Expr) -> exp.Expr:
+    """An expression of `v`, with the value computed once."""
+    return spark(f"ELEMENT_AT(TRANSFORM(ARRAY(:x), v -> {body}), 1)", x=value)
 
 
 def _fixed(units: int, scale: int) -> str:

@@ -21,21 +21,22 @@ _VALUES = (
     exp.RowNumber, exp.Rank, exp.DenseRank, exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue, exp.Ntile,
     exp.PercentRank, exp.CumeDist, exp.StddevSamp, exp.Stddev, exp.VariancePop, exp.Variance, exp.StddevPop,
 )  # fmt: skip
-SAME: frozenset[type[exp.Expression]] = frozenset(_STRUCTURE + _VALUES)
+SAME: frozenset[type[exp.Expr]] = frozenset(_STRUCTURE + _VALUES)
 
 # Aggregates whose floating result depends on the order of the rows: compared to nine digits.
-INEXACT: tuple[type[exp.Expression], ...] = (
+INEXACT: tuple[type[exp.Expr], ...] = (
     exp.StddevSamp, exp.Stddev, exp.VariancePop, exp.Variance, exp.StddevPop,
 )  # fmt: skip
 
 _CLOCK = "it asks the clock: two engines give two answers; take the day from a table, or from a column"
+_CHANCE = "it is another number each time"
 _CHOICE = "it takes whatever row comes first; min(), max() or row_number() with a full order say which"
-WHY: dict[type[exp.Expression], str] = {
+WHY: dict[type[exp.Expr], str] = {
     exp.CurrentDate: _CLOCK,
     exp.CurrentTimestamp: _CLOCK,
     exp.CurrentTime: _CLOCK,
-    exp.Rand: "it is another number each time",
-    exp.Uuid: "it is another value each time",
+    exp.Rand: _CHANCE,
+    exp.Uuid: _CHANCE,
     exp.AnyValue: _CHOICE,
     exp.First: _CHOICE,
     exp.Last: _CHOICE,
@@ -56,7 +57,7 @@ _NAMES = {
 }
 
 
-def why_not(node: exp.Expression) -> str:
+def why_not(node: exp.Expr) -> str:
     """Why a node that no rule knows is refused."""
     if isinstance(node, exp.Anonymous):
         return _NAMES.get(str(node.this).lower(), "no rule knows it, and it is not guessed")

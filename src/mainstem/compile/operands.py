@@ -14,11 +14,9 @@ Describe = Callable[[str], "Sequence[tuple[str, str]] | None"]
 META = "mainstem_types"
 
 
-def annotate(
-    tree: exp.Query, wanted: Callable[[exp.Expression], Sequence[exp.Expression]], describe: Describe
-) -> None:
+def annotate(tree: exp.Query, wanted: Callable[[exp.Expr], Sequence[exp.Expr]], describe: Describe) -> None:
     """Note at each node for which `wanted` names parts the types of these parts (None: not known)."""
-    by_select: dict[int, tuple[exp.Select, list[exp.Expression]]] = {}
+    by_select: dict[int, tuple[exp.Select, list[exp.Expr]]] = {}
     for node in tree.walk():
         if wanted(node) and (select := node.find_ancestor(exp.Select)):
             by_select.setdefault(id(select), (select, []))[1].append(node)
@@ -29,20 +27,20 @@ def annotate(
             node.meta[META] = [next(found) for _ in wanted(node)]
 
 
-def types_of(node: exp.Expression) -> list[SqlType | None]:
+def types_of(node: exp.Expr) -> list[SqlType | None]:
     """What `annotate` has noted."""
     found: list[SqlType | None] = node.meta.get(META, [])
     return found
 
 
-def _types(select: exp.Select, parts: Sequence[exp.Expression], describe: Describe) -> list[SqlType | None]:
+def _types(select: exp.Select, parts: Sequence[exp.Expr], describe: Describe) -> list[SqlType | None]:
     together = describe(_bare(select, parts))
     if together is not None:
         return [sql_type(name) for _, name in together]
     return [_type(select, part, describe) for part in parts]
 
 
-def _type(select: exp.Select, part: exp.Expression, describe: Describe) -> SqlType | None:
+def _type(select: exp.Select, part: exp.Expr, describe: Describe) -> SqlType | None:
     """One part alone: over the FROM, then beside the SELECT's own columns (aggregates, their aliases)."""
     if isinstance(part, exp.Null):
         return sql_type("NULL")
@@ -53,16 +51,22 @@ def _type(select: exp.Select, part: exp.Expression, describe: Describe) -> SqlTy
     return None
 
 
-def _bare(select: exp.Select, parts: Sequence[exp.Expression]) -> str:
+def _bare(select: exp.Select, parts: Sequence[exp.Expr]) -> str:
     made = exp.Select(expressions=[exp.alias_(part.copy(), f"p{n}") for n, part in enumerate(parts)])
     for key in ("from_", "joins", "laterals"):
         if select.args.get(key):
             value = select.args[key]
             made.set(key, [v.copy() for v in value] if isinstance(value, list) else value.copy())
+    for join in made.args.get("joins") or []:
+        if str(join.args.get("kind") or "").upper() in (
+            "SEMI",
+            "ANTI",
+        ):  # their right side is not seen after them
+            join.set("kind", "")
     return _with(select, made)
 
 
-def _beneath(select: exp.Select, part: exp.Expression) -> str:
+def _beneath(select: exp.Select, part: exp.Expr) -> str:
     """In a subquery that speaks of the query around it: over the tables of both."""
     made = exp.Select(expressions=[exp.alias_(part.copy(), "p0")])
     around: exp.Select | None = select
@@ -79,7 +83,7 @@ def _beneath(select: exp.Select, part: exp.Expression) -> str:
     return _with(select, made)
 
 
-def _beside(select: exp.Select, part: exp.Expression) -> str:
+def _beside(select: exp.Select, part: exp.Expr) -> str:
     made = select.copy()
     for key in ("with_", "order", "limit", "offset", "distinct", "qualify"):
         made.set(key, None)
@@ -87,11 +91,11 @@ def _beside(select: exp.Select, part: exp.Expression) -> str:
     return _with(select, made)
 
 
-def _with(select: exp.Expression, made: exp.Query) -> str:
+def _with(select: exp.Expr, made: exp.Query) -> str:
     """The SELECT with the common tables that can be seen from where it stands, the outermost first."""
     seen: list[exp.CTE] = []
-    inside: exp.Expression = select
-    node: exp.Expression | None = select
+    inside: exp.Expr = select
+    node: exp.Expr | None = select
     recursive = False
     while node is not None:
         clause = node.args.get("with_")
@@ -120,7 +124,7 @@ def arms(
     return left, right
 
 
-def _arm(side: exp.Expression, describe: Describe) -> Sequence[tuple[str, str]]:
+def _arm(side: exp.Expr, describe: Describe) -> Sequence[tuple[str, str]]:
     made = side.copy()
     for key in ("order", "limit", "offset"):
         made.set(key, None)
@@ -130,10 +134,14 @@ def _arm(side: exp.Expression, describe: Describe) -> Sequence[tuple[str, str]]:
     select = next(iter(side.find_all(exp.Select)), None)
     if select is None or not isinstance(made, exp.Query):
         return ()
-    return describe(_with(side, made)) or ()
+    found = describe(_with(side, made)) or ()
+    nulls = [isinstance(one.unalias(), exp.Null) for one in made.selects]
+    if len(nulls) != len(found):
+        return found
+    return [(name, "NULL" if null else type_) for (name, type_), null in zip(found, nulls, strict=True)]
 
 
-def star_columns(select: exp.Select, star: exp.Expression, describe: Describe) -> list[str]:
+def star_columns(select: exp.Select, star: exp.Expr, describe: Describe) -> list[str]:
     """The names of the columns that a star stands for, after its EXCLUDE."""
     made = exp.Select(expressions=[star.copy()])
     for key in ("from_", "joins", "laterals"):

@@ -10,7 +10,7 @@ from sqlglot.errors import ErrorLevel, UnsupportedError
 
 from mainstem.compile import known
 from mainstem.compile.aggregates import outermost
-from mainstem.compile.context import Refused, known_types, words
+from mainstem.compile.context import APPROXIMATE, Refused, known_types, words
 from mainstem.compile.operands import Describe, annotate, arms, star_columns
 from mainstem.compile.rules import BY_NODE
 from mainstem.compile.sqltypes import Family, spark_type, sql_type
@@ -36,9 +36,16 @@ def view_name(name: TableName) -> str:
 
 
 def compile_query(
-    sql: str, describe: Describe, file: str = "query", first_line: int = 1, rename: Rename = view_name
+    sql: str,
+    describe: Describe,
+    file: str = "query",
+    first_line: int = 1,
+    rename: Rename = view_name,
+    *,
+    approximate: bool = False,
 ) -> Compiled:
-    """The query for Spark, its columns cast to the types that they have in DuckDB.
+    """The query for Spark, its columns cast to the types that they have in DuckDB. `approximate` lets
+    floating point be cast to text, for readers that compare numbers, not texts.
 
     Raises ConfigErrors with every part that is not known to give the same, each at its file and line.
     """
@@ -48,6 +55,8 @@ def compile_query(
         raise ConfigErrors([UsageError("the SQL does not bind in DuckDB", where=Where(file, first_line))])
     faults: list[Refused] = []
     _name_parts(tree)
+    for cast in tree.find_all(exp.Cast) if approximate else ():
+        cast.meta[APPROXIMATE] = True
     _unmixed(tree, describe, faults)
     _expand_stars(tree, describe, faults)
     annotate(tree, lambda node: BY_NODE[type(node)].parts(node) if type(node) in BY_NODE else (), describe)
@@ -60,7 +69,8 @@ def compile_query(
     text = "" if faults else _written(tree, faults)
     if faults:
         raise ConfigErrors([_error(fault, file, first_line) for fault in faults])
-    return Compiled(f"SELECT {listed} FROM (\n{text}\n) AS mainstem_result", tuple(columns), inexact)
+    names = ", ".join(f"c{number}" for number in range(len(columns)))
+    return Compiled(f"SELECT {listed} FROM (\n{text}\n) AS mainstem_result({names})", tuple(columns), inexact)
 
 
 def _error(fault: Refused, file: str, first_line: int) -> UsageError:
@@ -68,7 +78,7 @@ def _error(fault: Refused, file: str, first_line: int) -> UsageError:
     return UsageError(f"on Spark: {fault.message}", where=Where(file, line), hint=fault.hint)
 
 
-def _line(node: exp.Expression) -> int:
+def _line(node: exp.Expr) -> int:
     for one in node.walk():
         if "line" in one.meta:
             return int(one.meta["line"])
@@ -150,7 +160,7 @@ def _unmixed(tree: exp.Query, describe: Describe, faults: list[Refused]) -> None
 def _expand_stars(tree: exp.Query, describe: Describe, faults: list[Refused]) -> None:
     """`* EXCLUDE (…)` and `* REPLACE (…)` as the columns that they stand for."""
     for select in list(tree.find_all(exp.Select)):
-        made: list[exp.Expression] = []
+        made: list[exp.Expr] = []
         for item in select.expressions:
             star = item.this if isinstance(item, exp.Column) and isinstance(item.this, exp.Star) else item
             if not isinstance(star, exp.Star) or not any(star.args.values()):
@@ -188,7 +198,7 @@ def _name_tables(tree: exp.Query, rename: Rename) -> None:
 
 
 def _result(columns: Sequence[tuple[str, str]], tree: exp.Query, faults: list[Refused]) -> str:
-    parts = []
+    parts: list[str] = []
     for name, type_ in columns:
         word = spark_type(sql_type(type_))
         if word is None:
@@ -197,7 +207,7 @@ def _result(columns: Sequence[tuple[str, str]], tree: exp.Query, faults: list[Re
             )
             continue
         quoted = "`" + name.replace("`", "``") + "`"
-        parts.append(f"CAST({quoted} AS {word}) AS {quoted}")
+        parts.append(f"CAST(c{len(parts)} AS {word}) AS {quoted}")
     return ", ".join(parts)
 
 

@@ -12,43 +12,43 @@ from mainstem.compile import aggregates, casts, scalars, times
 from mainstem.compile.context import Apply, Refused, is_text_literal, words
 from mainstem.compile.sqltypes import Family, SqlType
 
-Parts = Callable[[exp.Expression], Sequence[exp.Expression]]
+Parts = Callable[[exp.Expr], Sequence[exp.Expr]]
 
 
-def _none(node: exp.Expression) -> Sequence[exp.Expression]:
+def _none(node: exp.Expr) -> Sequence[exp.Expr]:
     return ()
 
 
-def _this(node: exp.Expression) -> Sequence[exp.Expression]:
+def _this(node: exp.Expr) -> Sequence[exp.Expr]:
     return (node.this,)
 
 
-def _both(node: exp.Expression) -> Sequence[exp.Expression]:
+def _both(node: exp.Expr) -> Sequence[exp.Expr]:
     return (node.this, node.expression)
 
 
-def _both_and_itself(node: exp.Expression) -> Sequence[exp.Expression]:
+def _both_and_itself(node: exp.Expr) -> Sequence[exp.Expr]:
     return (node.this, node.expression, node)
 
 
-def _listed(node: exp.Expression) -> Sequence[exp.Expression]:
+def _listed(node: exp.Expr) -> Sequence[exp.Expr]:
     return tuple(node.expressions)
 
 
-def _argument(node: exp.Expression) -> Sequence[exp.Expression]:
+def _argument(node: exp.Expr) -> Sequence[exp.Expr]:
     return (node.this.expressions[0] if isinstance(node.this, exp.Distinct) else node.this,)
 
 
-def _extracted(node: exp.Expression) -> Sequence[exp.Expression]:
+def _extracted(node: exp.Expr) -> Sequence[exp.Expr]:
     return (node.expression if isinstance(node, exp.Extract) else node.this,)
 
 
-def _ends(node: exp.Expression) -> Sequence[exp.Expression]:
+def _ends(node: exp.Expr) -> Sequence[exp.Expr]:
     made = node.this
     return (made.args["start"], made.args["end"]) if isinstance(made, exp.GenerateSeries) else ()
 
 
-def _alternatives(node: exp.Expression) -> Sequence[exp.Expression]:
+def _alternatives(node: exp.Expr) -> Sequence[exp.Expr]:
     """The values of which the expression is one, or that are compared."""
     if isinstance(node, exp.Case):
         found = [branch.args["true"] for branch in node.args.get("ifs") or []]
@@ -68,8 +68,8 @@ def _alternatives(node: exp.Expression) -> Sequence[exp.Expression]:
     return (node.this, *rest)
 
 
-def one_family(node: exp.Expression, types: list[SqlType]) -> exp.Expression | None:
-    """A text beside another type: DuckDB reads the text as that type, or the reverse; Spark decides otherwise."""
+def one_family(node: exp.Expr, types: list[SqlType]) -> exp.Expr | None:
+    """A text beside another type: which of the two is read as the other, Spark decides otherwise."""
     parts = [
         (part, type_)
         for part, type_ in zip(_alternatives(node), types, strict=True)
@@ -90,7 +90,7 @@ class Rule:
     """`late` rules come last: they take the FILTER and OVER of an aggregate with them."""
 
     name: str
-    nodes: tuple[type[exp.Expression], ...]
+    nodes: tuple[type[exp.Expr], ...]
     parts: Parts
     apply: Apply
     reason: str
@@ -115,7 +115,7 @@ PARTS = (exp.Extract, exp.Year, exp.Quarter, exp.Month, exp.Day, exp.DayOfMonth,
 
 RULES: tuple[Rule, ...] = (
     Rule("division", (exp.Div,), _both_and_itself, scalars.divided,
-         "`/` divides doubles; by zero it gives an infinity (Spark: decimals stay decimals, zero is an error)"),
+         "`/` divides doubles; by zero an infinity (Spark: decimals stay decimals, zero is an error)"),
     Rule("whole division", (exp.IntDiv,), _both, scalars.divided_whole,
          "`//` by zero is NULL (Spark: an error)"),
     Rule("remainder", (exp.Mod,), _both, scalars.remainder, "`%` by zero is NULL (Spark: an error)"),
@@ -164,4 +164,4 @@ RULES: tuple[Rule, ...] = (
     Rule("comparisons", COMPARED, _alternatives, one_family, "text beside another type is refused"),
     Rule("choices", CHOSEN, _alternatives, one_family, "text beside another type is refused"),
 )  # fmt: skip
-BY_NODE: dict[type[exp.Expression], Rule] = {node: rule for rule in RULES for node in rule.nodes}
+BY_NODE: dict[type[exp.Expr], Rule] = {node: rule for rule in RULES for node in rule.nodes}

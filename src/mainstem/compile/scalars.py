@@ -25,7 +25,7 @@ Types = list[SqlType]
 # Arithmetic
 
 
-def divided(node: exp.Expression, types: Types) -> exp.Expression:
+def divided(node: exp.Expr, types: Types) -> exp.Expr:
     """`/` is a division of doubles; by zero it gives an infinity, or no number for 0 / 0."""
     left, right, result = types
     if result.family not in (Family.DOUBLE, Family.FLOAT):
@@ -33,17 +33,12 @@ def divided(node: exp.Expression, types: Types) -> exp.Expression:
     a, b = as_double(node.this, left), as_double(node.expression, right)
     made = spark("(:a) / (:b)", a=a, b=b)
     if not whole_literal(node.expression):
-        made = spark(
-            "CASE WHEN :b = 0 THEN CASE WHEN ISNAN(:a) OR :a = 0 THEN CAST('NaN' AS DOUBLE) "
-            "WHEN :a > 0 THEN CAST('Infinity' AS DOUBLE) WHEN :a < 0 THEN CAST('-Infinity' AS DOUBLE) END "
-            "ELSE :a / :b END",
-            a=a,
-            b=b,
-        )
+        zero = "CASE WHEN :b = 0 THEN :a * CAST('Infinity' AS DOUBLE) END"
+        made = spark(f"COALESCE(TRY_DIVIDE(:a, :b), {zero})", a=a, b=b)
     return spark("CAST(:x AS FLOAT)", x=made) if result.family is Family.FLOAT else made
 
 
-def divided_whole(node: exp.Expression, types: Types) -> exp.Expression:
+def divided_whole(node: exp.Expr, types: Types) -> exp.Expr:
     """`//` of integers; by zero it gives NULL."""
     if any(type_.family is not Family.INTEGER for type_ in types):
         raise Refused(
@@ -52,7 +47,7 @@ def divided_whole(node: exp.Expression, types: Types) -> exp.Expression:
     return spark("(:a DIV NULLIF(:b, 0))", a=node.this, b=node.expression)
 
 
-def remainder(node: exp.Expression, types: Types) -> exp.Expression:
+def remainder(node: exp.Expr, types: Types) -> exp.Expr:
     """`%` by zero gives NULL, of doubles no number."""
     if any(type_.floating for type_ in types):
         a, b = (as_double(x, t) for x, t in zip((node.this, node.expression), types, strict=True))
@@ -60,7 +55,7 @@ def remainder(node: exp.Expression, types: Types) -> exp.Expression:
     return spark("MOD(:a, NULLIF(:b, 0))", a=node.this, b=node.expression)
 
 
-def rounded(node: exp.Expression, types: Types) -> exp.Expression | None:
+def rounded(node: exp.Expr, types: Types) -> exp.Expr | None:
     """ROUND of a double: multiply, round half away from zero, divide; Spark rounds the printed digits."""
     (type_,) = types
     places = whole_literal(node.args.get("decimals")) if node.args.get("decimals") else 0
@@ -77,7 +72,7 @@ def rounded(node: exp.Expression, types: Types) -> exp.Expression | None:
     return None
 
 
-def up_or_down(node: exp.Expression, types: Types) -> exp.Expression | None:
+def up_or_down(node: exp.Expr, types: Types) -> exp.Expr | None:
     """CEIL and FLOOR of a double stay doubles; Spark makes them 64-bit integers."""
     (type_,) = types
     if not type_.floating:
@@ -88,12 +83,12 @@ def up_or_down(node: exp.Expression, types: Types) -> exp.Expression | None:
     )
 
 
-def signed(node: exp.Expression, types: Types) -> exp.Expression:
+def signed(node: exp.Expr, types: Types) -> exp.Expr:
     """SIGN is a small whole number; Spark's is of the argument's type."""
     return spark("CAST(SIGN(:x) AS INT)", x=node.this)
 
 
-def root(node: exp.Expression, types: Types) -> exp.Expression:
+def root(node: exp.Expr, types: Types) -> exp.Expr:
     """SQRT of a negative number is an error."""
     x = as_double(node.this, types[0])
     return spark(
@@ -104,14 +99,14 @@ def root(node: exp.Expression, types: Types) -> exp.Expression:
 # Text
 
 
-def trimmed(node: exp.Expression, types: Types) -> exp.Expression:
+def trimmed(node: exp.Expr, types: Types) -> exp.Expr:
     """TRIM without characters takes every space of Unicode."""
     position = str(node.args.get("position") or "BOTH").upper()
     characters = node.expression if node.args.get("expression") else text_literal(letters.SPACES)
     return spark(f"TRIM({position} :c FROM :x)", c=characters, x=node.this)
 
 
-def cased(node: exp.Expression, types: Types) -> exp.Expression:
+def cased(node: exp.Expr, types: Types) -> exp.Expr:
     """UPPER and LOWER letter by letter, where a text has more than ASCII."""
     if isinstance(node, exp.Upper):
         name, source, target = "UPPER", letters.UPPER_FROM, letters.UPPER_TO
@@ -126,25 +121,25 @@ def cased(node: exp.Expression, types: Types) -> exp.Expression:
     )
 
 
-def concatenated(node: exp.Expression, types: Types) -> exp.Expression:
+def concatenated(node: exp.Expr, types: Types) -> exp.Expr:
     """`||` with a NULL is NULL; what is no text becomes DuckDB's text."""
     a, b = (as_text(x, t, node) for x, t in zip((node.this, node.expression), types, strict=True))
     return spark("CONCAT(:a, :b)", a=a, b=b)
 
 
-def concat_call(node: exp.Expression, types: Types) -> exp.Expression:
+def concat_call(node: exp.Expr, types: Types) -> exp.Expr:
     """CONCAT leaves NULLs out."""
     parts = [as_text(x, t, node) for x, t in zip(node.expressions, types, strict=True)]
     return exp.Anonymous(this="CONCAT", expressions=[spark("COALESCE(:x, '')", x=part) for part in parts])
 
 
-def concat_with(node: exp.Expression, types: Types) -> exp.Expression:
+def concat_with(node: exp.Expr, types: Types) -> exp.Expr:
     """CONCAT_WS of what is no text: DuckDB's texts."""
     parts = [as_text(x, t, node) for x, t in zip(node.expressions, types, strict=True)]
     return exp.Anonymous(this="CONCAT_WS", expressions=parts)
 
 
-def part_of_text(node: exp.Expression, types: Types) -> exp.Expression | None:
+def part_of_text(node: exp.Expr, types: Types) -> exp.Expr | None:
     """SUBSTRING from a place before the text, or of a negative length, is another one on Spark."""
     start = whole_literal(node.args.get("start"))
     length = node.args.get("length")
@@ -154,7 +149,7 @@ def part_of_text(node: exp.Expression, types: Types) -> exp.Expression | None:
     return None
 
 
-def end_of_text(node: exp.Expression, types: Types) -> exp.Expression | None:
+def end_of_text(node: exp.Expr, types: Types) -> exp.Expr | None:
     """LEFT and RIGHT of a negative length are other ones on Spark."""
     length = whole_literal(node.expression)
     if length is None or length < 0:
@@ -162,30 +157,30 @@ def end_of_text(node: exp.Expression, types: Types) -> exp.Expression | None:
     return None
 
 
-def padded(node: exp.Expression, types: Types) -> exp.Expression | None:
+def padded(node: exp.Expr, types: Types) -> exp.Expr | None:
     """LPAD and RPAD with an empty filling are an error in DuckDB."""
     length, fill = whole_literal(node.expression), node.args.get("fill_pattern")
-    if length is None or length < 0 or not is_text_literal(fill) or not str(fill.this):
+    if length is None or length < 0 or fill is None or not is_text_literal(fill) or not fill.this:
         raise Refused(node, f"{words(node)}: length and filling have to be literals, the filling not empty")
     return None
 
 
-def split_off(node: exp.Expression, types: Types) -> exp.Expression | None:
+def split_off(node: exp.Expr, types: Types) -> exp.Expr | None:
     """SPLIT_PART with part 0 or an empty separator is an error on Spark."""
     part, separator = whole_literal(node.args.get("part_index")), node.args.get("delimiter")
-    if not part or not is_text_literal(separator) or not str(separator.this):
+    if not part or separator is None or not is_text_literal(separator) or not separator.this:
         raise Refused(node, f"{words(node)}: separator and part have to be literals, not empty and not 0")
     return None
 
 
-def like(node: exp.Expression, types: Types) -> exp.Expression | None:
+def like(node: exp.Expr, types: Types) -> exp.Expr | None:
     """A backslash means itself in DuckDB's LIKE; Spark would take it for an escape."""
     if not is_text_literal(node.expression) or "\\" in str(node.expression.this):
         raise Refused(node, f"{words(node)}: the pattern has to be a literal without backslashes")
     return None
 
 
-def ilike(node: exp.Expression, types: Types) -> exp.Expression | None:
+def ilike(node: exp.Expr, types: Types) -> exp.Expr | None:
     """ILIKE compares lower-case letters: those of ASCII are the same."""
     like(node, types)
     if not str(node.expression.this).isascii():
@@ -203,7 +198,7 @@ _SIMPLE = re.compile(
 )
 
 
-def matched(node: exp.Expression, types: Types) -> exp.Expression:
+def matched(node: exp.Expr, types: Types) -> exp.Expr:
     """Regular expressions of the part that RE2 and Java read in the same way; `$` is the very end."""
     pattern = node.expression
     if not is_text_literal(pattern) or not _SIMPLE.fullmatch(str(pattern.this)) or node.args.get("flag"):
@@ -217,7 +212,7 @@ def matched(node: exp.Expression, types: Types) -> exp.Expression:
     return exp.RegexpLike(this=node.this.copy(), expression=text_literal(text))
 
 
-def reversed_text(node: exp.Expression, types: Types) -> exp.Expression:
+def reversed_text(node: exp.Expr, types: Types) -> exp.Expr:
     """REVERSE keeps letters with their accents together in DuckDB: here only ASCII is turned around."""
     error = "RAISE_ERROR('a text beyond ASCII is not reversed in the same way')"
     return spark(
@@ -226,6 +221,6 @@ def reversed_text(node: exp.Expression, types: Types) -> exp.Expression:
     )
 
 
-def named_type(node: exp.Expression, types: Types) -> exp.Expression:
+def named_type(node: exp.Expr, types: Types) -> exp.Expr:
     """TYPEOF is known before anything runs: DuckDB's word for it."""
     return text_literal(types[0].name)

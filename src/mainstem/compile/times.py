@@ -52,7 +52,7 @@ _PARTS = {
 }
 
 
-def part(node: exp.Expression, types: Types) -> exp.Expression:
+def part(node: exp.Expr, types: Types) -> exp.Expr:
     """Parts of a date are 64-bit integers, the week is ISO's, Sunday is day 0."""
     if isinstance(node, exp.Extract):
         name, value = str(node.this.this).upper(), node.expression
@@ -61,7 +61,7 @@ def part(node: exp.Expression, types: Types) -> exp.Expression:
     return _part(node, name, value, types)
 
 
-def _part(node: exp.Expression, name: str, value: exp.Expression, types: Types) -> exp.Expression:
+def _part(node: exp.Expr, name: str, value: exp.Expr, types: Types) -> exp.Expr:
     template = _PARTS.get(name)
     if template is None or types[0].family not in _TIMES:
         raise Refused(
@@ -70,10 +70,10 @@ def _part(node: exp.Expression, name: str, value: exp.Expression, types: Types) 
     return spark(f"CAST({template} AS BIGINT)", x=value)
 
 
-def formatted(node: exp.Expression, types: Types) -> exp.Expression:
+def formatted(node: exp.Expr, types: Types) -> exp.Expr:
     """STRFTIME in Java's letters."""
     form = node.args.get("format")
-    if not is_text_literal(form) or types[0].family not in _TIMES:
+    if form is None or not is_text_literal(form) or types[0].family not in _TIMES:
         raise Refused(node, f"{words(node)}: the format has to be a literal")
     made = []
     for plain, letter in re.findall(r"([^%]+)|%(-?[A-Za-z%])", str(form.this)):
@@ -86,13 +86,13 @@ def formatted(node: exp.Expression, types: Types) -> exp.Expression:
     return exp.Anonymous(this="DATE_FORMAT", expressions=[node.this.copy(), text_literal("".join(made))])
 
 
-def name_of(node: exp.Expression, types: Types) -> exp.Expression:
+def name_of(node: exp.Expr, types: Types) -> exp.Expr:
     """MONTHNAME and DAYNAME in full."""
     form = "MMMM" if isinstance(node, exp.Monthname) else "EEEE"
     return exp.Anonymous(this="DATE_FORMAT", expressions=[node.this.copy(), text_literal(form)])
 
 
-def truncated(node: exp.Expression, types: Types) -> exp.Expression:
+def truncated(node: exp.Expr, types: Types) -> exp.Expr:
     """DATE_TRUNC keeps to time without a zone; of a date it is a timestamp."""
     unit = str(node.args["unit"].this).upper() if node.args.get("unit") else ""
     (type_,) = types
@@ -102,7 +102,7 @@ def truncated(node: exp.Expression, types: Types) -> exp.Expression:
     return made if type_.family is Family.TIMESTAMPTZ else spark("CAST(:x AS TIMESTAMP_NTZ)", x=made)
 
 
-def added(node: exp.Expression, types: Types) -> exp.Expression | None:
+def added(node: exp.Expr, types: Types) -> exp.Expr | None:
     """A date with an interval is a timestamp, with a whole number a date."""
     left, right = types
     a, b = node.this, node.expression
@@ -120,9 +120,7 @@ def added(node: exp.Expression, types: Types) -> exp.Expression | None:
     raise Refused(node, f"{words(node)} of {left.name} and {right.name} is not the same on Spark")
 
 
-def _moved(
-    node: exp.Expression, a: exp.Expression, interval: exp.Interval, type_: SqlType, sign: str
-) -> exp.Expression:
+def _moved(node: exp.Expr, a: exp.Expr, interval: exp.Interval, type_: SqlType, sign: str) -> exp.Expr:
     amount = interval.this
     unit = str(interval.args["unit"].this).upper() if interval.args.get("unit") else ""
     number = whole_literal(amount)
@@ -144,7 +142,7 @@ def _interval(unit: str, number: int) -> str:
     return f"DT_INTERVAL({days}, {clock})"
 
 
-def difference(node: exp.Expression, types: Types) -> exp.Expression:
+def difference(node: exp.Expr, types: Types) -> exp.Expr:
     """DATE_DIFF counts the boundaries between two dates."""
     unit = str(node.args["unit"].this).upper() if node.args.get("unit") else "DAY"
     forms = {
@@ -158,7 +156,7 @@ def difference(node: exp.Expression, types: Types) -> exp.Expression:
     return spark(f"CAST({forms[unit]} AS BIGINT)", e=node.this, s=node.expression)
 
 
-def series(node: exp.Expression, types: Types) -> exp.Expression:
+def series(node: exp.Expr, types: Types) -> exp.Expr:
     """UNNEST(GENERATE_SERIES) of days: timestamps, and none if the end is before the start."""
     made = node.this
     if not isinstance(made, exp.GenerateSeries) or made.args.get("is_end_exclusive"):

@@ -78,6 +78,9 @@ class SourceDialect(Dialect, Protocol):
     def now(self) -> str:
         """SQL for the server's present time in UTC, as a value that the driver gives as a time or text."""
 
+    def live(self, column: Column) -> str:
+        """SQL for the rows that a column does not mark as deleted: it is false, zero, or no time."""
+
     def written_since(self, before: Mapping[str, str], now: Mapping[str, str]) -> str:
         """SQL for the rows that were inserted or updated by transactions that the snapshot at position
         `before` did not see, asked at position `now`; empty if the server cannot tell."""

@@ -128,11 +128,15 @@ def narrow(source: Side, lake: Side, table: Table, found: tuple[Fingerprint, Fin
     )
 
 
+def columns_sql(dialect: Dialect, table: Table, by: dict[str, Form]) -> str:
+    """One row: the checksum of each column by itself, as text."""
+    hashes = [dialect.row_hash([dialect.text(column, by[column.name])]) for column in table.columns]
+    return f"select {', '.join(dialect.total(one) for one in hashes)} from {dialect.ref(table)}"
+
+
 def _differing_columns(source: Side, lake: Side, table: Table, by: dict[str, Form]) -> tuple[str, ...]:
     def checksums(side: Side) -> list[int]:
-        hashes = [side.dialect.row_hash([side.dialect.text(c, by[c.name])]) for c in table.columns]
-        sums = ", ".join(side.dialect.total(one) for one in hashes)
-        return [int(value) for value in side.select(f"select {sums} from {side.dialect.ref(table)}")[0]]
+        return [int(value) for value in side.select(columns_sql(side.dialect, table, by))[0]]
 
     pairs = zip(table.columns, checksums(source), checksums(lake), strict=True)
     return tuple(column.name for column, left, right in pairs if left != right)

@@ -94,12 +94,13 @@ def job_statements(names: Names, steps: Iterable[Step]) -> tuple[Statement, ...]
     writes = _ordered(namespace for step in steps for namespace in step.writes)
     return (
         Statement(
-            "ReadSourceUrls",
+            "ReadSourceLogins",
             ("secretsmanager:GetSecretValue",),
             # A secret's ARN ends in a hyphen and six characters that Secrets Manager chose.
             tuple(_arn("secretsmanager", f"secret:{names.secrets[source]}-??????") for source in secrets),
         ),
         Statement("ReadJob", ("s3:GetObject",), (Template("${aws_s3_bucket.lake.arn}/job/*"),)),
+        Statement("WriteResult", ("s3:PutObject",), (Template("${aws_s3_bucket.lake.arn}/runs/*"),)),
         list_statement([f"{names.prefix}/{namespace}/*" for namespace in reads] + ["job/*"]),
         Statement("ReadLake", ("s3:GetObject",), _objects(names, reads)),
         Statement(

@@ -6,6 +6,7 @@ from mainstem.deploy.hcl import Attr, Comment, Expr, Item, Template, Value, attr
 from mainstem.project.awsnames import Names
 from mainstem.schema import MART, RAW
 
+SCRIPT, PLAN = "mainstem_job.py", "mainstem_plan.json"
 VERSION = "5.1"  # Spark 3.5.6, Iceberg included
 _ABOUT = {RAW: "The sources' tables, as they are", MART: "The models"}
 
@@ -15,7 +16,7 @@ def glue(names: Names) -> list[Item]:
     return [
         *(_database(names, namespace) for namespace in (RAW, MART)),
         Comment(
-            "The job's place in your network. It holds no password: the job takes the source's URL from\n"
+            "The job's place in your network. It holds no password: the job takes the source's login from\n"
             "Secrets Manager when it runs, so neither this file nor Terraform's state has it."
         ),
         resource(
@@ -50,12 +51,11 @@ def glue(names: Names) -> list[Item]:
                 ),
             ),
         ),
-        Comment("What mainstem deploy aws wrote into job/ beside this file: the script and its plan."),
+        Comment("What stands in job/ beside this file: the script and its plan. New text, new object."),
         resource(
             "aws_s3_object",
             "job",
             Attr("for_each", Expr('fileset("${path.module}/job", "**")')),
-            Comment("A new text is a new object; Terraform sees it by its hash."),
             *attrs(
                 bucket=Expr("aws_s3_bucket.lake.id"),
                 key=Template("job/${each.value}"),
@@ -72,6 +72,17 @@ def glue(names: Names) -> list[Item]:
             block("actions", Attr("job_name", Expr("aws_glue_job.run.name"))),
         ),
     ]
+
+
+def catalog_settings(names: Names, catalog: str = "lake") -> dict[str, str]:
+    """Spark's settings for the lake's catalog in Glue, as the job's plan takes them."""
+    place = f"spark.sql.catalog.{catalog}"
+    return {
+        place: "org.apache.iceberg.spark.SparkCatalog",
+        f"{place}.catalog-impl": "org.apache.iceberg.aws.glue.GlueCatalog",
+        f"{place}.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+        f"{place}.warehouse": f"s3://{names.bucket}/{names.prefix}",
+    }
 
 
 def _database(names: Names, namespace: str) -> Item:
@@ -93,10 +104,8 @@ def _job(names: Names) -> Item:
         "--enable-continuous-cloudwatch-log": "true",
         "--enable-metrics": "true",
         "--job-bookmark-option": "job-bookmark-disable",
-        "--plan": Template("s3://${var.bucket}/job/plan.json"),
-        "--warehouse": Template(f"s3://${{var.bucket}}/{names.prefix}"),
-        "--database": names.database,
-        **{f"--secret-{source}": secret for source, secret in sorted(names.secrets.items())},
+        "--PLAN": Template(f"s3://${{var.bucket}}/job/{PLAN}"),
+        "--RESULT": Template("s3://${var.bucket}/runs/result.json"),
     }
     return resource(
         "aws_glue_job",
@@ -119,7 +128,7 @@ def _job(names: Names) -> Item:
             *attrs(
                 name="glueetl",
                 python_version="3",
-                script_location=Template("s3://${var.bucket}/job/mainstem_job.py"),
+                script_location=Template(f"s3://${{var.bucket}}/job/{SCRIPT}"),
             ),
         ),
         Comment("Two runs at once would only wait for each other's commits."),

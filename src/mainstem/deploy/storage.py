@@ -52,7 +52,10 @@ def storage(names: Names) -> list[Item]:
             "lake",
             *attrs(name=f"alias/{names.stem}", target_key_id=Expr("aws_kms_key.lake.key_id")),
         ),
-        Comment(f"{names.prefix}/ has the tables, job/ what the job runs, athena-results/ the answers."),
+        Comment(
+            f"{names.prefix}/ has the tables, job/ what the job runs, runs/ how it ended,\n"
+            "athena-results/ the answers."
+        ),
         resource("aws_s3_bucket", "lake", Attr("bucket", Expr("var.bucket"))),
         *_closed("lake"),
         resource(

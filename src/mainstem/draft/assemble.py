@@ -332,4 +332,4 @@ def _bridge(
         "Many-to-many: kept as a bridge, with a weight that adds up to 1 for each "
         f"{naming.entity(found.graph[ends[0].target]).replace('_', ' ')}; never joined to a fact without it."
     ]
-    return Bridge(name, table, tuple(links), attributes, (*plan.why[table], *why))
+    return Bridge(name, table, tuple(links), ends[0].columns, attributes, (*plan.why[table], *why))

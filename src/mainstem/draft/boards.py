@@ -26,6 +26,7 @@ _LABEL = 1.5
 _OF_PEOPLE = frozenset({"contact", "title", "salutation", "suffix", "occupation", "job"})
 _SELDOM = 0.2  # share of rows without a date from which it is not the one people mean
 _BARS = 40  # values up to which a split can be read
+_COLORS = 8  # of the palette
 _MANY = 1_000_000  # rows, above which the days of three attributes make a cube too large for the browser
 _PLACES = ("country", "nation", "region", "territory", "state", "province", "city")
 _KINDS = (
@@ -48,6 +49,7 @@ def board_file(star: Star, fact: Fact, graph: Graph) -> DraftedFile:
     measures = _measures(fact)
     main = _main(fact, measures)
     splits = _splits(star, fact, graph)
+    color = _color(star, fact, graph, splits) if {"sum", "count"} & set(measures[main]) else ""
     date = _date(fact, graph)
     dimensions: dict[str, Any] = {name: spec for name, spec, _ in splits}
     if date:
@@ -58,7 +60,7 @@ def board_file(star: Star, fact: Fact, graph: Graph) -> DraftedFile:
     bars = [{"bar": header.flow(by=name, measure=main)} for name, _, _ in splits[:2]]
     rows += [bars] if bars else []
     if date:
-        rows.append([{"area": header.flow(x="date.month", measure=main, brush="date")}])
+        rows.append([{"area": header.flow(x="date.month", measure=main, color=color, brush="date")}])
     document = {
         "dashboard": fact.name.removeprefix("fact_"),
         "title": title,
@@ -76,11 +78,16 @@ def _measures(fact: Fact) -> dict[str, Any]:
     adding = [m for m in fact.measures if m.additive is Additivity.FULL]
     adding.sort(key=lambda m: _rank(m))
     shown: dict[str, Any] = {m.name: header.flow(sum=m.name, format=_format(m)) for m in adding[:4]}
+    levels = [m for m in fact.measures if m.additive is Additivity.SEMI and not m.mixed]
+    if not adding:  # a level at a time: what people look at is the level, not how often it was taken
+        for m in levels[:3]:
+            shown |= _average(m, None, shown)
     count = fact.name.removeprefix("fact_")
     shown[count if count not in shown else f"{count}_count"] = header.flow(count="*", format=",")
     amount = next((m for m in fact.measures if m.product_of), None)
     for m in fact.measures:
-        if m.additive is not Additivity.FULL and len(shown) < 6:
+        known = f"average_{m.name}" in shown
+        if m.additive is not Additivity.FULL and not m.mixed and not known and len(shown) < 6:
             shown |= _average(m, amount, shown)
     return shown
 
@@ -90,7 +97,8 @@ def _average(measure: Measure, amount: Measure | None, shown: Mapping[str, Any])
     already is in that price."""
     quantity, price, *discount = amount.product_of if amount else ("", "")
     if amount is None or measure.name not in (price, *discount) or not {amount.name, quantity} <= set(shown):
-        return {f"average_{measure.name}": header.flow(average=measure.name, format=_format(measure))}
+        shape = _format(measure) or ",.1f"
+        return {f"average_{measure.name}": header.flow(average=measure.name, format=shape)}
     if measure.name in discount:
         return {}
     name = f"average_{price}_after_discount" if discount else f"average_{price}"
@@ -154,9 +162,35 @@ def _splits(star: Star, fact: Fact, graph: Graph) -> list[tuple[str, Any, float]
     for score, name, spec in found:
         if len(chosen) >= 2 and score <= _LABEL:
             break  # a name of each thing has too many values to stand beside two that split well
-        if len(chosen) < 3 and name not in {c[0] for c in chosen} and not _same_kind(name, chosen):
+        if len(chosen) < 3 and not any(_same(name, spec, c) for c in chosen):
             chosen.append((name, spec, score))
     return chosen
+
+
+def _color(star: Star, fact: Fact, graph: Graph, splits: list[tuple[str, Any, float]]) -> str:
+    """The split by which the course over time is stacked: the first that has few enough values to tell
+    their colours apart; without data, the first kind of thing or status."""
+    for name, spec, _ in splits:
+        column = spec["column"] if isinstance(spec, dict) else spec
+        values = _values(star, fact, graph, column)
+        kind = bool(set(name.split("_")) & (set(_KINDS) | lexicon.STATUS))
+        if 2 <= values <= _COLORS or (values < 0 and kind):
+            return name
+    return ""
+
+
+def _values(star: Star, fact: Fact, graph: Graph, column: str) -> int:
+    """How many values a column of a star's table has, by the data; -1 if nobody looked."""
+    table, _, name = column.rpartition(".")
+    dimension = star.dimension(table) if table else None
+    attributes = dimension.attributes if dimension else fact.attributes
+    base = dimension.table if dimension else fact.table
+    for attribute in attributes:
+        if attribute.name == name:
+            owner = attribute.path[-1].target if attribute.path else base
+            figures = graph.profile.column(owner, attribute.column)
+            return figures.distinct if figures else -1
+    return _COLORS + 1  # a list of names has as many values as there are combinations
 
 
 def _split_name(
@@ -166,7 +200,8 @@ def _split_name(
     one = times[dimension.name] == 1
     if _names_it(graph, dimension, attribute):
         return dimension.entity if one else (link.role or dimension.entity)
-    return attribute.name if one else f"{link.role or dimension.entity}_{attribute.name}"
+    said = attribute.name.removesuffix("_name") if not attribute.name.startswith("name") else attribute.name
+    return said if one else f"{link.role or dimension.entity}_{said}"
 
 
 def _names_it(graph: Graph, dimension: Dimension, attribute: SourceColumn) -> bool:
@@ -179,11 +214,15 @@ def _names_it(graph: Graph, dimension: Dimension, attribute: SourceColumn) -> bo
     return node.uses[attribute.column] is Use.LABEL or generic
 
 
-def _same_kind(name: str, chosen: list[tuple[str, Any, float]]) -> bool:
-    def kind(text: str) -> str:
-        return "place" if set(text.split("_")) & set(_PLACES) else text
+def _same(name: str, spec: Any, chosen: tuple[str, Any, float]) -> bool:
+    """Whether a split says what a chosen one says: the same column in another role, a second place."""
+    other, its, _ = chosen
 
-    return kind(name) == "place" and any(kind(other) == "place" for other, _, _ in chosen)
+    def column(one: Any) -> Any:
+        return one["column"] if isinstance(one, dict) else one
+
+    places = all(set(text.split("_")) & set(_PLACES) for text in (name, other))
+    return name == other or column(spec) == column(its) or places
 
 
 def _is_text(graph: Graph, table: str, attribute: SourceColumn) -> bool:

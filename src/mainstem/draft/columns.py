@@ -303,13 +303,39 @@ def _text(c: Named) -> Use | None:
     return Use.CODE if c.ends(lexicon.KEY_WORDS) else Use.TEXT
 
 
-RULES: tuple[Rule, ...] = (_audit, _key, _secret, _junk, _flag, _date, _number, _person, _label, _text)
+@dataclass(frozen=True, slots=True)
+class ColumnRule:
+    """`decide` gives the use of a column that it knows; `why` says in words what it goes by."""
+
+    name: str
+    decide: Rule
+    why: str
+
+
+RULES: tuple[ColumnRule, ...] = (
+    ColumnRule("audit", _audit, "who touched the row and when says nothing of the business"),
+    ColumnRule("key", _key, "part of the table's key, or a foreign key"),
+    ColumnRule("secret", _secret, "passwords and tokens stay in the source"),
+    ColumnRule("junk", _junk, "bytes, mark-up and pictures neither group nor sum"),
+    ColumnRule("flag", _flag, "yes or no, by its type or its name"),
+    ColumnRule("date", _date, "a day or a moment: of an event, of a birth, of an entry, of validity"),
+    ColumnRule("number", _number, "a number that counts, weighs or costs; else a code"),
+    ColumnRule("person", _person, "describes a human being or how to reach one"),
+    ColumnRule("label", _label, "what one row of the table is called"),
+    ColumnRule("text", _text, "the rest: a code if it is called one"),
+)
+"""What a column is for, in this order; the first that knows decides."""
+
+
+def rule_of(column: Named) -> tuple[ColumnRule, Use]:
+    """The rule that decides on one column, and the use that it gives."""
+    for rule in RULES:
+        found = rule.decide(column)
+        if found is not None:
+            return rule, found
+    return RULES[-1], Use.TEXT
 
 
 def use_of(column: Named) -> Use:
-    """The use of one column: the first rule that knows it."""
-    for rule in RULES:
-        found = rule(column)
-        if found is not None:
-            return found
-    return Use.TEXT
+    """The use of one column."""
+    return rule_of(column)[1]

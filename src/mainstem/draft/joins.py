@@ -91,7 +91,9 @@ class Joins:
                 as_of, moment = self._versions[path]
                 since = began(alias, as_of)
                 following = f"{alias}.{following_start(as_of)}"
-                pairs += [f"{moment} >= {since}", f"({moment} < {following} or {following} is null)"]
+                inside = f"\n{indent}            "
+                open_end = f"({inside}{moment} < {following}{inside}or {following} is null\n{indent}        )"
+                pairs += [f"{moment} >= {since}", open_end]
             lines.append(f"{indent}left join {named}\n{indent}    on{_and(pairs, indent)}")
         return "\n".join(lines)
 

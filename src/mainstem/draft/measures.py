@@ -68,7 +68,9 @@ def _of_its_kind(graph: Graph, node: Node, measure: Measure) -> Measure:
         kind = graph[hop.target]
         if any(set(kind.said_of[c.name]) & {"unit", "uom", "units"} for c in kind.table.columns):
             told = f"{words.title(measure.name)}, in the unit of its {naming.entity(kind).replace('_', ' ')}."
-            return replace(measure, additive=Additivity.NONE, description=measure.description or told)
+            return replace(
+                measure, additive=Additivity.NONE, description=measure.description or told, mixed=True
+            )
     return measure
 
 
@@ -85,7 +87,7 @@ def _in_one_unit(graph: Graph, measure: Measure, units: Sequence[Node]) -> Measu
                 said = measure.description or f"{words.title(measure.name)}."
                 unit = f"In the {words.snake(owner.said_of[column.name]).replace('_', ' ')} of its row"
                 told = f"{said} {unit}, of which there are several: not summed across."
-                return replace(measure, additive=Additivity.NONE, description=told)
+                return replace(measure, additive=Additivity.NONE, description=told, mixed=True)
     return measure
 
 

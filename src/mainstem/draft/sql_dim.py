@@ -313,10 +313,7 @@ def bridge_file(star: Star, bridge: Bridge, graph: Graph) -> DraftedFile:
         key = star.dimension(link.dimension).key
         columns.append((link.name, f"coalesce({key_text(joins, link.path, key)}, {MISSING})"))
     columns += [(c.name, joins.column(c.path, c.column)) for c in bridge.attributes]
-    host = graph[bridge.table].links[0]
-    if bridge.links:
-        host = bridge.links[0].path[0]
-    over = ", ".join(joins.column((), c) for c in host.columns)
+    over = ", ".join(joins.column((), c) for c in bridge.host)
     columns.append(("weight", _weight(joins, graph, bridge, over)))
     key = graph[bridge.table].key
     names = {c.column: c.name for c in bridge.attributes}
@@ -328,7 +325,7 @@ def bridge_file(star: Star, bridge: Bridge, graph: Graph) -> DraftedFile:
         for link in bridge.links
     }
     described |= {c.name: c.description or f"{words.title(c.name)}." for c in bridge.attributes}
-    described["weight"] = "Share of the first end: adds up to 1."
+    described["weight"] = f"Adds up to 1 over {', '.join(bridge.host)}."
     why = list(bridge.why)
     share = _share(graph, bridge)
     why += [f"The weight is {share}, brought to a sum of 1; equal shares where it is empty."] if share else []

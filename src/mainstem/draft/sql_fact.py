@@ -56,6 +56,9 @@ def named(sql: str, name: str) -> str:
     if len(line) > _WIDTH and sql.startswith("date_diff('day', cast("):
         days = sql.removeprefix("date_diff(").removesuffix(")").replace(", cast(", ",\n            cast(")
         return f"date_diff(\n            {days}\n        ) as {quoted}"
+    if len(line) > _WIDTH and "\n" not in sql and not sql.startswith("coalesce("):
+        broken = sql.replace(" || '|' || ", "\n            || '|' || ").replace(" * ", "\n            * ")
+        return f"{broken} as {quoted}"
     value, _, member = sql.removesuffix(")").rpartition(", ")
     plain = sql.startswith("coalesce(") and member in (MISSING, NOT_YET)
     if len(line) <= _WIDTH or "\n" in sql or not plain:
@@ -85,9 +88,10 @@ def _version_key(path: Path, as_of: AsOf, key: tuple[str, ...], joins: Joins) ->
     alias = joins.version(path, as_of, moment)
     over = f"{alias}.{words.quote(as_of.until)}"
     over = over if as_of.exact else f"cast({over} as date)"
+    text = key_text(joins, path, key).replace(" || '|' || ", "\n                || '|' || ")
     return (
-        f"case\n            when {moment} > {over} then {MISSING}\n"
-        f"            else coalesce({key_text(joins, path, key)}, {MISSING})\n        end"
+        f"case\n            when {moment} > {over} then {MISSING}\n            else coalesce(\n"
+        f"                {text},\n                {MISSING}\n            )\n        end"
     )
 
 

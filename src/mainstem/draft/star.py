@@ -58,6 +58,7 @@ class Measure:
     money: bool = False
     exact: bool = True  # false for floats: their sum depends on the order
     product_of: tuple[str, ...] = ()
+    mixed: bool = False  # its unit differs from row to row: not even an average says something over all
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +168,13 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Bridge:
-    """A many-to-many association; `links` are its two or more ends, `facts` those that it can multiply."""
+    """A many-to-many association; `links` are those of its ends that are dimensions; `host` are the columns
+    of the end over which the weights add up to 1 (a fact's row, or a dimension's)."""
 
     name: str
     table: str
     links: tuple[Link, ...]
+    host: tuple[str, ...]
     attributes: tuple[SourceColumn, ...] = ()
     why: tuple[str, ...] = ()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +17,6 @@ from mainstem.text import size
 
 _ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
 _WAITS = (0.1, 0.2, 0.4, 0.8, 1.5)  # seconds between two looks; the last one from then on
-_DECIMAL = re.compile(r"decimal\((\d+),\s*(\d+)\)")
 _TYPES: Mapping[str, pa.DataType] = {
     "boolean": pa.bool_(),
     "tinyint": pa.int32(),
@@ -121,11 +119,12 @@ def table_of(pages: Sequence[Mapping[str, Any]]) -> pa.Table:
 def _column(texts: list[str | None], info: Mapping[str, Any]) -> pa.Array:
     kind = str(info["Type"]).lower()
     text = pa.array(texts, pa.string())
-    if kind.startswith("decimal"):
-        match = _DECIMAL.fullmatch(kind)
-        precision, scale = (int(match[1]), int(match[2])) if match else (info["Precision"], info["Scale"])
-        return text.cast(pa.decimal128(precision, scale))
-    return text.cast(_TYPES[kind]) if kind in _TYPES else text
+    try:
+        if kind.startswith("decimal"):
+            return text.cast(pa.decimal128(int(info["Precision"]), int(info["Scale"])))
+        return text.cast(_TYPES[kind]) if kind in _TYPES else text
+    except (pa.ArrowInvalid, KeyError, ValueError):
+        return text  # told as it came, rather than not at all, or rounded
 
 
 def _waits() -> Iterator[float]:

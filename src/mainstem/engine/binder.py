@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from mainstem.schema import Column, Kind, TableName
+from mainstem.schema import HISTORY, MART, RAW, Column, Kind, TableName
 from mainstem.text import quoted
 
 _DUCKDB = {
@@ -45,7 +45,9 @@ class Binder:
         }
         self._connection = duckdb.connect(config=config)
         self._connection.execute("set autoload_known_extensions = false")
-        self._connection.execute("create schema raw; create schema mart; set schema = 'mart'")
+        for schema in (RAW, HISTORY, MART):
+            self._connection.execute(f"create schema {schema}")
+        self._connection.execute(f"set schema = '{MART}'")
 
     def __enter__(self) -> Binder:
         return self
@@ -79,6 +81,14 @@ class Binder:
         """Whether a statement over the tables and views binds."""
         try:
             self._connection.execute(f"explain {sql}")
+        except duckdb.Error as error:
+            return _fault(str(error))
+        return None
+
+    def compute(self, sql: str) -> Fault | None:
+        """Whether a constant expression can be computed."""
+        try:
+            self._connection.execute(f"select {sql}")
         except duckdb.Error as error:
             return _fault(str(error))
         return None

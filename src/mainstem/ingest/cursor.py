@@ -86,7 +86,7 @@ def watermark(
     """
     if greatest is None:
         return Watermark(increment.cursor, "", "")
-    moment, present = _moment(greatest), _moment(now)
+    moment, present = as_moment(greatest), as_moment(now)
     if moment and present and moment > present + _AHEAD:
         raise ProofFailed(
             "the cursor is in the future: rows to come would lie before it and never be read",
@@ -151,7 +151,7 @@ def _before(greatest: Any, overlap: int | None, position: Mapping[str, str]) -> 
     return greatest  # SQLite's texts: it has one writer at a time
 
 
-def _moment(value: Any) -> datetime | None:
+def as_moment(value: Any) -> datetime | None:
     """A time without a zone, in UTC if it had one; None for what is no time."""
     if isinstance(value, str):
         try:

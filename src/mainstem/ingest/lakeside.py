@@ -45,7 +45,8 @@ def out_of_range(engine: Engine, name: TableName, columns: Sequence[str]) -> dic
     side = engine.dialect.quote(RAW_OUT_OF_RANGE)
     literals = ("'" + column.replace("'", "''") + "'" for column in columns)
     counts = ", ".join(
-        f"count(*) filter (list_contains(json_keys({side}), {literal}))" for literal in literals
+        f"count(*) filter (list_contains(json_keys({side}), {literal})) as c{at}"
+        for at, literal in enumerate(literals)
     )
     table = f"{engine.dialect.quote(name.namespace)}.{engine.dialect.quote(name.name)}"
     found = engine.query(f"select {counts} from {table} where {side} is not null")

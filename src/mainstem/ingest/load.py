@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from mainstem.contract import reconcile
 from mainstem.contract.reconcile import Fingerprint, Side
 from mainstem.engine.port import Engine
 from mainstem.errors import MainstemError, ProofFailed, Where
-from mainstem.ingest.cursor import Increment, Watermark, condition, same_server, watermark
+from mainstem.ingest.apart import Apart, Divider, in_step, standing
+from mainstem.ingest.cursor import Increment, Watermark, as_moment, condition, same_server, watermark
 from mainstem.ingest.lakeside import lake_fingerprint, out_of_range
 from mainstem.ingest.merge import Merger
 from mainstem.ingest.parts import PartReader
@@ -24,17 +26,19 @@ from mainstem.ingest.state import (
     POSITION,
     SOURCE,
     TALLY,
+    TERMS,
     encode_columns,
     fingerprint_text,
     summary,
 )
 from mainstem.ingest.tally import NOTHING, Tally
+from mainstem.ingest.terms import NO_TERMS, Terms, live_rows
 from mainstem.ingest.window import NO_WINDOW, Window
 from mainstem.ingest.window import condition as window_condition
 from mainstem.ingest.witness import Witness
 from mainstem.lake import Lake, Staged, TableVersion
 from mainstem.project.config import ProofLevel
-from mainstem.schema import RAW, Table, TableName
+from mainstem.schema import HISTORY, QUARANTINE, RAW, Table, TableName
 from mainstem.source.port import Snapshot, Source
 from mainstem.text import count
 
@@ -55,6 +59,7 @@ class Load:
     allow_empty: bool = False
     increment: Increment | None = None
     window: Window = NO_WINDOW
+    terms: Terms = NO_TERMS
 
     @property
     def name(self) -> TableName:
@@ -64,7 +69,7 @@ class Load:
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A load that holds. `changed` is false if the lake already had exactly these rows. `tally`: what did
-    not arrive as an ordinary row or value."""
+    not arrive as an ordinary row or value; `beside`: the tables that stand beside the raw one."""
 
     version: TableVersion
     changed: bool
@@ -73,13 +78,15 @@ class Loaded:
     checksum: str
     seconds: float
     tally: Tally = NOTHING
+    beside: Mapping[TableName, TableVersion] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
     """A load whose files are written but neither proven nor committed. `expected` is the fingerprint of
     the snapshot itself; without it `asked` is the witness's. `read` is the number of rows that were read
-    incrementally, -1 if all were; `note` is said of the load."""
+    incrementally, -1 if all were; `note` is said of the load; `marked` rows are left out as deleted; `moment`
+    is the source's own time of the read, for a history."""
 
     load: Load
     staged: Staged
@@ -90,6 +97,8 @@ class Pending:
     note: str = ""
     repaired: bool = False
     asked: Future[Fingerprint] | None = None
+    marked: int = 0
+    moment: datetime | None = None
 
 
 class Loader:
@@ -111,22 +120,23 @@ class Loader:
         self._snapshot = snapshot
         self._lake = lake
         self._engine = engine
-        self._run = run
+        self._divider = Divider(lake, engine, run)
 
     def begin(self, load: Load, on_rows: Callable[[int], None]) -> Loaded | Pending:
         """Read one table into files, unless the source's own fingerprint says that nothing changed."""
         started = time.monotonic()
-        side = Side(self._dialect, self._snapshot.select)
+        side = self._source_side(load)
         asked = self._asked(load)
         expected = None if asked else self._expected(side, load)
         self._refuse_empty(load, expected.rows if expected else -1)
         if expected is not None and self._unchanged(load, expected):
             assert load.head is not None
-            tally = Tally.decode(load.head.summary.get(TALLY, ""))
+            tally = replace(Tally.decode(load.head.summary.get(TALLY, "")), deleted=self._marked(load))
             text = f"{count(expected.rows, 'row')}, every cell equal the source (unchanged){tally}"
             seconds = time.monotonic() - started
-            return Loaded(load.head, False, load.level, text, str(expected.checksum), seconds, tally)
-        mark = self._mark(load)
+            checksum, beside = str(expected.checksum), standing(self._lake, load.head)
+            return Loaded(load.head, False, load.level, text, checksum, seconds, tally, beside)
+        mark, marked, moment = self._mark(load), self._marked(load), self._moment(load)
         if load.level is ProofLevel.COUNT:
             expected = Fingerprint(reconcile.row_count(side, load.table), (), 0)
         merged = self._merged(load, mark, on_rows)
@@ -135,10 +145,12 @@ class Loader:
             assert load.increment is not None
             again = f" and {load.window}" if load.window else ""
             note = f" ({count(read, 'row')} read by {load.increment.cursor}{again})"
-            pending = Pending(load, staged, expected, started, mark, read, note)
+            pending = Pending(load, staged, expected, started, mark, read, note, marked=marked, moment=moment)
             return self._without_deleted(pending)
         staged, note = self._staged(load, on_rows)
-        return Pending(load, staged, expected, started, mark, note=note, asked=asked)
+        return Pending(
+            load, staged, expected, started, mark, note=note, asked=asked, marked=marked, moment=moment
+        )
 
     def reread(self, pending: Pending, on_rows: Callable[[int], None]) -> Pending:
         """Repair an incremental load that does not equal the source, where rows were deleted, or changed
@@ -169,7 +181,7 @@ class Loader:
         if load.increment is None or load.head is None:
             return None
         self._engine.attach_files(load.name, pending.staged.all_files, table.columns)
-        source, lake = Side(self._dialect, self._snapshot.select), self._lake_side()
+        source, lake = self._source_side(load), self._lake_side()
         by, key = reconcile.forms(self._dialect, table), load.increment.key
         parts = reconcile.differing_buckets(source, lake, table, by, key, keys_alone=keys_alone)
         if not 0 < len(parts) <= _MOST_PARTS:
@@ -179,7 +191,8 @@ class Loader:
             for side in (lake, source)
         )
         merger = Merger(self._lake, self._engine, load.head, table)
-        rows = self._snapshot.read(table, where=at_source)
+        live = self._live(load)
+        rows = self._snapshot.read(table, where=f"({at_source}) AND ({live})" if live else at_source)
         staged, read = merger.repair(pending.staged, inside, rows)
         note = f"{pending.note[:-1]}, {read:,} in {len(parts):,} of 1,024 parts that differed)"
         return replace(pending, staged=staged, note=note, repaired=True)
@@ -187,6 +200,9 @@ class Loader:
     def _staged(self, load: Load, on_rows: Callable[[int], None]) -> tuple[Staged, str]:
         """All rows, and what is to be said of it: a large table is read in parts, of which those that a
         stopped run has read are kept where the source still has them."""
+        if live := self._live(load):  # parts are compared with all rows of the source
+            with Prefetched(self._snapshot.read(load.table, where=live)) as batches:
+                return self._lake.stage(load.name, load.table.columns, batches, on_rows), ""
         sides = (Side(self._dialect, self._snapshot.select), self._lake_side())
         reader = PartReader(self._snapshot, self._lake, self._engine, sides)
         if divided := reader.stage(load.name, load.table, load.source, on_rows):
@@ -194,6 +210,27 @@ class Loader:
             return staged, f" ({count(kept, 'row')} kept of a load that was stopped)" if kept else ""
         with Prefetched(self._snapshot.read(load.table)) as batches:
             return self._lake.stage(load.name, load.table.columns, batches, on_rows), ""
+
+    def _source_side(self, load: Load) -> Side:
+        """The source's rows that are loaded."""
+        return Side(live_rows(self._dialect, load.table, load.terms.deleted), self._snapshot.select)
+
+    def _live(self, load: Load) -> str:
+        deleted = load.terms.deleted
+        return self._dialect.live(load.table.column(deleted)) if deleted else ""
+
+    def _marked(self, load: Load) -> int:
+        """How many rows the source marks as deleted."""
+        if not load.terms.deleted:
+            return 0
+        sql = f"select count(*) from {self._dialect.ref(load.table)} where not ({self._live(load)})"
+        return int(self._snapshot.select(sql)[0][0])
+
+    def _moment(self, load: Load) -> datetime | None:
+        """The source's own time, for a table with a history."""
+        if load.terms.history is None:
+            return None
+        return as_moment(self._snapshot.select(f"select {self._dialect.now}")[0][0])
 
     def _mark(self, load: Load) -> Watermark | None:
         """The cursor's state in this snapshot, for the next load."""
@@ -218,7 +255,8 @@ class Loader:
         if load.window:
             again = window_condition(load.window, load.increment, load.table, self._dialect)
             where = f"({where}) OR ({again})"
-        merger = Merger(self._lake, self._engine, load.head, load.table)
+        quarantine = standing(self._lake, load.head).get(TableName(QUARANTINE, load.table.name))
+        merger = Merger(self._lake, self._engine, load.head, load.table, quarantine, load.terms.deleted)
         return merger.merge(load.increment.key, self._snapshot.read(load.table, where=where), on_rows)
 
     def _last(self, load: Load) -> Watermark | None:
@@ -230,6 +268,7 @@ class Loader:
             load.head.summary.get(COLUMNS) == encode_columns(load.table.columns)
             and load.head.summary.get(SOURCE) == load.source
             and same_server(json.loads(load.head.summary.get(POSITION, "{}")), self._snapshot.position)
+            and in_step(self._lake, load.head, load.terms)
         )
         return last if last and last.top and last.cursor == load.increment.cursor and same else None
 
@@ -260,7 +299,7 @@ class Loader:
         """After a failed proof: ask the read's own snapshot, if a witness was asked before. If the source
         still differs, narrow it down to columns and keys, throw the files away and raise ProofFailed."""
         if pending.asked is not None:
-            expected = self._expected(Side(self._dialect, self._snapshot.select), pending.load)
+            expected = self._expected(self._source_side(pending.load), pending.load)
             if found == expected:
                 return self._commit(pending, found)
             pending = replace(pending, expected=expected)
@@ -268,34 +307,44 @@ class Loader:
 
     def _commit(self, pending: Pending, proven: Fingerprint | None) -> Loaded:
         load = pending.load
+        apart = self._divider.divide(load.table, load.terms, pending.staged, pending.moment)
+        try:
+            self._refuse_empty(load, apart.staged.rows)
+            if proven:
+                self._divider.require_sum(apart, load.table, self._lake_side(), self._dialect, proven)
+            tally = self._tally(pending, apart)
+        except BaseException:
+            self._divider.discard(apart)
+            raise
         remembered = fingerprint_text(self._dialect.hash.value, proven) if proven else ""
         keys = summary(load.source, load.table, self._snapshot.position, load.level.value, remembered)
         if pending.mark is not None:
             keys[CURSOR] = pending.mark.encode()
-        tally = self._tally(pending)
-        keys[TALLY] = tally.encode()
-        version = self._lake.commit(pending.staged, run=self._run, summary=keys)
+        keys[TALLY], keys[TERMS] = tally.encode(), load.terms.digest
+        beside = self._divider.commit(apart, keys)
+        version = beside.pop(load.name)
         seconds = time.monotonic() - pending.started
         checksum = str(proven.checksum) if proven else ""
-        text = f"{_text(load.level, version.rows)}{pending.note}{tally}"
-        return Loaded(version, True, load.level, text, checksum, seconds, tally)
+        text = f"{load_text(load.level, version.rows + apart.quarantined)}{pending.note}{tally}"
+        return Loaded(version, True, load.level, text, checksum, seconds, tally, beside)
 
-    def _tally(self, pending: Pending) -> Tally:
+    def _tally(self, pending: Pending, apart: Apart) -> Tally:
         """Values out of range are counted in the files that are about to be committed."""
-        table = pending.load.table
+        table, name = pending.load.table, pending.load.name
         guarded = [column.name for side in table.columns for column in side.covers]
-        if not guarded:
-            return NOTHING
-        self._engine.attach_files(pending.load.name, pending.staged.all_files, table.columns)
-        return Tally(out_of_range=out_of_range(self._engine, pending.load.name, guarded))
+        outside: dict[str, int] = {}
+        if guarded:
+            self._engine.attach_files(name, apart.staged.all_files, table.columns)
+            outside = out_of_range(self._engine, name, guarded)
+        versions = apart.rows(self._lake, HISTORY)
+        return Tally(outside, apart.quarantined, apart.broken or {}, pending.marked, versions)
 
     def _difference(self, pending: Pending, found: Fingerprint) -> ProofFailed:
         load = pending.load
         assert pending.expected is not None
         try:
             if load.level is ProofLevel.FULL:
-                source = Side(self._dialect, self._snapshot.select)
-                lake = self._lake_side()
+                source, lake = self._source_side(load), self._lake_side()
                 message = str(reconcile.narrow(source, lake, load.table, (pending.expected, found)))
             else:
                 message = (
@@ -315,7 +364,7 @@ class Loader:
         compared = load.head is not None and not load.full_refresh
         if self._witness is None or compared or load.level is not ProofLevel.FULL:
             return None
-        return self._witness.ask(load.table)
+        return self._witness.ask(load.table, live_rows(self._dialect, load.table, load.terms.deleted))
 
     def _expected(self, side: Side, load: Load) -> Fingerprint | None:
         if load.level is not ProofLevel.FULL:
@@ -327,9 +376,11 @@ class Loader:
             return False
         remembered = load.head.summary
         # The names are not in the checksum: a renamed column must be written again.
-        return remembered.get(FINGERPRINT) == fingerprint_text(
-            self._dialect.hash.value, expected
-        ) and remembered.get(COLUMNS) == encode_columns(load.table.columns)
+        text = fingerprint_text(self._dialect.hash.value, expected)
+        same = remembered.get(FINGERPRINT) == text
+        same = same and remembered.get(COLUMNS) == encode_columns(load.table.columns)
+        same = same and remembered.get(TERMS, "") == load.terms.digest
+        return same and in_step(self._lake, load.head, load.terms)
 
     def _found(self, pending: Pending) -> Fingerprint:
         table = pending.load.table
@@ -362,7 +413,8 @@ def _told(pending: Pending) -> Fingerprint | None:
         return None
 
 
-def _text(level: ProofLevel, rows: int) -> str:
+def load_text(level: ProofLevel, rows: int) -> str:
+    """What a proof of that level says of a load."""
     if level is ProofLevel.FULL:
         return f"{count(rows, 'row')}, every cell equal the source"
     if level is ProofLevel.COUNT:

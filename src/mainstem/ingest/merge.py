@@ -11,6 +11,7 @@ from mainstem import metadata
 from mainstem.engine.port import Engine
 from mainstem.errors import ProofFailed, Where
 from mainstem.ingest.pipeline import Prefetched
+from mainstem.ingest.terms import live_in_lake
 from mainstem.lake import Lake, Staged, TableVersion
 from mainstem.schema import Table, TableName
 
@@ -21,11 +22,23 @@ _MANY = 8
 class Merger:
     """Merges by key. Files of the change that are staged meanwhile are gone when it returns."""
 
-    def __init__(self, lake: Lake, engine: Engine, head: TableVersion, table: Table) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        engine: Engine,
+        head: TableVersion,
+        table: Table,
+        quarantine: TableVersion | None = None,
+        deleted: str = "",
+    ) -> None:
+        """`quarantine`: rows that were set apart, and are judged again with the others. `deleted`: the column
+        that marks rows which are to go."""
         self._lake = lake
         self._engine = engine
         self._head = head
         self._table = table
+        self._quarantine = quarantine
+        self._deleted = deleted
         self._names = [TableName(space, table.name) for space in ("increment", "part", "base")]
 
     def merge(
@@ -37,7 +50,8 @@ class Merger:
         """The table's next version with the batches' rows in place of those of the same key, and how many
         rows were read. None if the files of the present version are not known."""
         files = metadata.load(self._head.metadata_location).files
-        if files is None:
+        apart = metadata.load(self._quarantine.metadata_location).files if self._quarantine else ()
+        if files is None or apart is None:
             return None
         with Prefetched(batches) as read:
             change = self._lake.stage(self._head.name, self._table.columns, read, on_rows)
@@ -45,7 +59,8 @@ class Merger:
             self._engine.attach_files(self._names[0], change.files, self._table.columns)
             self._require_unique(key, change.rows)
             touched = self._touched(key, files)
-            self._engine.attach_files(self._names[2], touched, self._table.columns)
+            # Those in quarantine at the end: they have two columns more.
+            self._engine.attach_files(self._names[2], [*touched, *apart], self._table.columns)
             _, rows = self._engine.stream(self._merged(key))
             kept = [file for file in files if file not in set(touched)]
             staged = self._lake.stage(self._head.name, self._table.columns, rows, keep=kept)
@@ -96,8 +111,13 @@ class Merger:
         left = ", ".join(f"a.{self._quote(column.name)}" for column in self._table.columns)
         return (
             f"select {left} from {base} a anti join {change} b on {self._same(key)} "
-            f"union all select {columns} from {change}"
+            f"union all select {columns} from {change}{self._live()}"
         )
+
+    def _live(self) -> str:
+        if not self._deleted:
+            return ""
+        return f" where {live_in_lake(self._table.column(self._deleted), self._quote(self._deleted))}"
 
     def _require_unique(self, key: Sequence[str], rows: int) -> None:
         columns = ", ".join(self._quote(name) for name in key)

@@ -17,6 +17,8 @@ SOURCE = "mainstem.source"
 POSITION = "mainstem.position"
 PROOF = "mainstem.proof"
 TALLY = "mainstem.tally"
+TERMS = "mainstem.terms"
+BESIDE = "mainstem.beside"
 _FORM = "1"  # raise it when canonical texts change: every table is then read again
 
 

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 
 from mainstem.contract import reconcile
+from mainstem.contract.canonical import SourceDialect
 from mainstem.contract.reconcile import Fingerprint, Side
 from mainstem.errors import MainstemError
 from mainstem.schema import Table
@@ -40,11 +41,12 @@ class Witness:
         self._pool.submit(self._opened.close).result()
         self._pool.shutdown()
 
-    def ask(self, table: Table) -> Future[Fingerprint] | None:
-        """The table's fingerprint, later; None if there is no second connection to be had."""
+    def ask(self, table: Table, dialect: SourceDialect) -> Future[Fingerprint] | None:
+        """The table's fingerprint in the source's words, later; None if there is no second connection to be
+        had."""
         if self._snapshot is None:
             return None
-        asked = self._pool.submit(self._fingerprint, table)
+        asked = self._pool.submit(self._fingerprint, table, dialect)
         self._asked.append(asked)
         return asked
 
@@ -54,9 +56,8 @@ class Witness:
         except MainstemError:
             return  # one connection has to do
 
-    def _fingerprint(self, table: Table) -> Fingerprint:
+    def _fingerprint(self, table: Table, dialect: SourceDialect) -> Fingerprint:
         assert self._snapshot is not None
-        dialect = self._source.dialect
         return reconcile.fingerprint(
             Side(dialect, self._snapshot.select), table, reconcile.forms(dialect, table)
         )

@@ -172,6 +172,21 @@ class Lake:
             storage.remove([staged.journal])
         return versions.version(staged.name, prepared.table)
 
+    def adopt(self, name: TableName, metadata_location: str, summary: Mapping[str, str]) -> TableVersion:
+        """Make a table that another engine has written below `folder` the newest version of `name`. All or
+        nothing, durable when this returns."""
+        from mainstem.lake import adopt
+
+        table = adopt.prepare(name, metadata_location, self.folder, summary)
+        if not self.catalog.swap(name, self.catalog.location(name), table.metadata_location):
+            raise _overtaken(name)
+        return versions.version(name, table)
+
+    @property
+    def folder(self) -> Path:
+        """Where the tables lie."""
+        return self._folder
+
     def head(self, name: TableName) -> TableVersion | None:
         """The newest committed version, released or not; None if there is no such table."""
         location = self.catalog.location(name)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from sqlglot import exp
 
-from mainstem.schema import RAW, Table
+from mainstem.schema import HISTORY, RAW, Table
 
 ModelOf = Callable[[str], exp.Query | None]
 _SHORTENED = ("group", "distinct", "limit", "offset", "qualify")
@@ -50,6 +50,8 @@ def _of_source(
         return ctes[name.casefold()]
     if schema == RAW:
         return frozenset({name})
+    if schema == HISTORY:
+        return _NONE  # several rows a row of the source
     query = model_of(name)
     return _NONE if query is None else _rows(query, {}, model_of)
 

@@ -9,7 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from mainstem.errors import ConfigErrors, UsageError, Where
 from mainstem.model.sql import Reference
-from mainstem.schema import MART, RAW, TableName
+from mainstem.schema import HISTORY, MART, RAW, TableName
 from mainstem.text import nearest
 
 
@@ -70,15 +70,21 @@ def build_graph(raw: Iterable[str], models: Sequence[Node]) -> Graph:
 
 
 def sound_graph(
-    raw: Iterable[str], models: Sequence[Node], broken: Collection[TableName] = ()
+    raw: Iterable[str],
+    models: Sequence[Node],
+    broken: Collection[TableName] = (),
+    histories: Collection[str] = (),
 ) -> tuple[Graph, list[UsageError]]:
     """The part of the graph that stands, and the errors of the rest.
 
     `broken` are models that exist but cannot be read: their readers are left out as well, without an
-    error of their own.
+    error of their own. `histories`: the source tables that have one; it is loaded with the table.
     """
     known = {(RAW, name.casefold()): TableName(RAW, name) for name in raw}
     nodes = {name: Node(name) for name in known.values()}
+    for name in histories:
+        kept = known[HISTORY, name.casefold()] = TableName(HISTORY, name)
+        nodes[kept] = Node(kept, references=(Reference(TableName(RAW, name), 0),))
     known |= {(MART, name.name.casefold()): name for name in (*broken, *(node.name for node in models))}
     errors: list[UsageError] = []
     lost = set(broken)
@@ -116,8 +122,12 @@ def _without(nodes: Mapping[TableName, Node], lost: Iterable[TableName]) -> dict
 
 def _unknown(reference: Reference, file: str, known: Iterable[TableName]) -> UsageError:
     table = reference.table
-    names = [str(name) if name.namespace == RAW else name.name for name in known]
-    if table.namespace == RAW:
+    names = [name.name if name.namespace == MART else str(name) for name in known]
+    if table.namespace == HISTORY:
+        message, hint = f"there is no {table}", nearest(str(table), names, "tables")
+        if any(name.casefold() == f"{RAW}.{table.name}".casefold() for name in names):
+            hint = f"{table.name}: {{history: scd2}} among the source's tables keeps one"
+    elif table.namespace == RAW:
         message, hint = f"there is no source table {table}", nearest(str(table), names, "tables")
     else:
         # The commonest slip: a source table without its schema.

@@ -11,7 +11,7 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.optimizer.scope import traverse_scope
 
 from mainstem.errors import UsageError, Where
-from mainstem.schema import MART, RAW, TableName
+from mainstem.schema import HISTORY, MART, RAW, TableName
 
 DIALECT = "duckdb"
 
@@ -55,7 +55,7 @@ def _plain(message: str) -> str:
 def references(query: exp.Query, file: str, first_line: int) -> list[Reference]:
     """The tables that a query reads, CTEs left out, first use of each, in the order of the text.
 
-    A bare name is a model (`mart`). Raises UsageError for a schema other than raw and mart.
+    A bare name is a model (`mart`). Raises UsageError for a schema other than raw, history and mart.
     """
     found: dict[TableName, Reference] = {}
     for scope in traverse_scope(query):
@@ -64,11 +64,11 @@ def references(query: exp.Query, file: str, first_line: int) -> list[Reference]:
                 continue
             line = first_line + _line(source) - 1
             namespace = source.db.lower() if source.db else MART
-            if namespace not in (RAW, MART) or source.catalog:
+            if namespace not in (RAW, HISTORY, MART) or source.catalog:
                 raise UsageError(
                     f"there is no schema {source.db or source.catalog!r}",
                     where=Where(file, line),
-                    hint="source tables are raw.TABLE, models are named alone or mart.MODEL",
+                    hint="source tables are raw.TABLE (history.TABLE), models are named alone or mart.MODEL",
                 )
             name = TableName(namespace, source.name)
             found.setdefault(name, Reference(name, line))

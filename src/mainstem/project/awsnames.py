@@ -95,7 +95,7 @@ def _faults(project: Project, target: AwsTarget, made: Names) -> list[tuple[str,
     for source in project.config.sources:
         name = made.secrets.get(source, "")
         if not name:
-            hint = f"secrets: {{{source}: NAME}}, the secret in AWS Secrets Manager that holds its URL"
+            hint = f"secrets: {{{source}: NAME}}, the secret in AWS Secrets Manager that holds its login"
             found.append(("secrets", f"there is no secret for the source {source}", hint))
         elif not _SECRET.fullmatch(name):
             found.append(("secrets", f"secrets.{source}: {name!r} is no secret's name", "not its ARN"))

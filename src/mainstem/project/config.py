@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from mainstem.project.contract import ContractConfig
+from mainstem.project.costs import Budget, Costs
 from mainstem.project.targets import TargetConfig
 
 
@@ -20,10 +22,6 @@ class ProofLevel(StrEnum):
     FULL = "full"
     COUNT = "count"
     OFF = "off"
-
-    @classmethod
-    def _missing_(cls, value: object) -> ProofLevel | None:
-        return cls.OFF if value is False else None  # YAML reads a bare `off` as false
 
 
 class OnChange(StrEnum):
@@ -63,6 +61,13 @@ class ColumnConfig(_Strict):
     out_of_range: Annotated[Literal["fail", "text", "null"], BeforeValidator(_null_is_a_word)] = "fail"
 
 
+class HistoryKind(StrEnum):
+    """Whether earlier versions of a table's rows are kept."""
+
+    OFF = "off"
+    SCD2 = "scd2"  # in history.TABLE: since when and until when each one held
+
+
 class TableConfig(_Strict):
     """Choices for one table of a source, named as in the lake."""
 
@@ -74,6 +79,9 @@ class TableConfig(_Strict):
     overlap: int | None = Field(default=None, ge=0)
     deletes: Deletes = Deletes.DETECT
     allow_empty: bool = False
+    deleted: str = ""
+    history: HistoryKind = HistoryKind.OFF
+    contract: ContractConfig | None = None
     columns: dict[str, ColumnConfig] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -104,6 +112,7 @@ class SourceConfig(_Strict):
     out_of_range: Annotated[Literal["fail", "null"], BeforeValidator(_null_is_a_word)] = "fail"
     timeout: float = Field(default=60.0, gt=0, le=86_400)
     retries: int = Field(default=3, ge=0, le=20)
+    max_snapshot: float = Field(default=14_400.0, gt=0)
     tables: dict[str, TableConfig] = Field(default_factory=dict)
     draft: DraftConfig = DraftConfig()
 
@@ -115,3 +124,5 @@ class ProjectConfig(_Strict):
     sources: dict[str, SourceConfig] = Field(min_length=1)
     targets: dict[str, TargetConfig] = Field(default_factory=dict)
     keep_releases: int = Field(default=10, ge=1)
+    budget: Budget = Field(default_factory=Budget)
+    costs: Costs = Field(default_factory=Costs)

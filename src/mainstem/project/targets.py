@@ -45,7 +45,7 @@ class AwsTarget(_Strict):
     """The same project in an AWS account: lake in S3, catalog and job in Glue, queries by Athena.
 
     `bucket` holds the lake under `prefix`; `database` and `workgroup` are named after the project unless
-    given; `secrets` names the secret (AWS Secrets Manager) that holds each source's URL.
+    given; `secrets` names the secret (AWS Secrets Manager) that holds each source's login.
     """
 
     engine: Literal["aws"]

@@ -8,11 +8,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ParamSpec
 
 from mainstem.errors import MainstemError, UsageError
-from mainstem.lake import Lake, TableVersion
+from mainstem.ingest.apart import standing
+from mainstem.ingest.state import BESIDE, TALLY
+from mainstem.ingest.tally import Tally
+from mainstem.ingest.terms import remembered
+from mainstem.lake import Lake, Release, TableVersion
 from mainstem.plan import IngestStep, ModelStep, Plan, model_digest
 from mainstem.project.config import ProofLevel
 from mainstem.project.header import Measure
 from mainstem.project.load import Project
+from mainstem.run.metering import Meter
 from mainstem.run.receipt import ModelEntry, TableEntry, headline, unmatched
 from mainstem.schema import MART, RAW, TableName
 from mainstem.transform.state import DIGEST, PROOFS
@@ -29,6 +34,8 @@ class Board:
         self.skipped: list[TableName] = []
         self.table_entries: dict[TableName, TableEntry] = {}
         self.retries: dict[str, int] = {}
+        self.snapshots: dict[str, float] = {}
+        self.meter = Meter()
         self._model_entries: dict[TableName, ModelEntry] = {}
         self._lake = lake
         self._fail_fast = fail_fast
@@ -56,7 +63,18 @@ class Board:
             version = self._lake.at(name, pinned.metadata_location) if pinned else self._lake.head(name)
             if version is not None:
                 bases[name] = version
+                bases.update(self._standing(version, release))
         return bases
+
+    def _standing(self, version: TableVersion, release: Release | None) -> dict[TableName, TableVersion]:
+        """The tables beside a raw table that is not touched, as they were committed with it."""
+        found = standing(self._lake, version)
+        for namespace, snapshot in remembered(version.summary.get(BESIDE, "")).items():
+            name = TableName(namespace, version.name.name)
+            pinned = release.tables.get(name) if release else None
+            if name not in found and pinned and pinned.snapshot_id == snapshot:
+                found[name] = self._lake.at(name, pinned.metadata_location)
+        return found
 
     # What happens
 
@@ -75,11 +93,18 @@ class Board:
         if self._crash is not None:
             raise self._crash
 
-    def done(self, name: TableName, version: TableVersion, entry: TableEntry | ModelEntry) -> None:
-        """A table stands, proven."""
+    def done(
+        self,
+        name: TableName,
+        version: TableVersion,
+        entry: TableEntry | ModelEntry,
+        beside: Mapping[TableName, TableVersion] | None = None,
+    ) -> None:
+        """A table stands, proven, and those that were committed with it."""
         with self._changed:
             if not self._again(name):
                 self._done[name] = version
+                self._done.update(beside or {})
                 self._enter(name, entry)
 
     def fail(self, entries: Mapping[TableName, TableEntry | ModelEntry], error: MainstemError) -> None:
@@ -90,6 +115,7 @@ class Board:
             if error not in self.errors:
                 self.errors.append(error)
             self._failed.update(entries)
+            self._failed.update(other for name in entries for other in self._beside(name))
             self._stopped = self._stopped or self._fail_fast
             for name, entry in entries.items():
                 self._enter(name, entry)
@@ -111,6 +137,10 @@ class Board:
         """A source went away and is tried once more."""
         self.retries[source] = self.retries.get(source, 0) + 1
 
+    def held(self, source: str, seconds: float) -> None:
+        """A snapshot of a source was closed after so many seconds; the longest is remembered."""
+        self.snapshots[source] = max(round(seconds, 3), self.snapshots.get(source, 0.0))
+
     def pause(self, seconds: float) -> None:
         """Wait; less if the run is stopped."""
         with self._changed:
@@ -128,11 +158,14 @@ class Board:
             self._changed.notify_all()
 
     def _descendants(self, name: TableName) -> list[ModelStep]:
-        reached = {name}
+        reached = {name, *self._beside(name)}
         for step in self.plan.models:  # in an order in which inputs stand first
             if reached.intersection(step.inputs):
                 reached.add(step.name)
         return [step for step in self.plan.models if step.name in reached]
+
+    def _beside(self, name: TableName) -> list[TableName]:
+        return [other for step in self.plan.ingest if step.name == name for other in step.beside]
 
     def _again(self, name: TableName) -> bool:
         """Whether a model that just ended has read what is no longer so: then it waits once more."""
@@ -215,6 +248,11 @@ class Board:
             found[name] = version
         return found
 
+    @property
+    def bases(self) -> dict[TableName, TableVersion]:
+        """The versions of the tables that this run does not touch."""
+        return dict(self._bases)
+
     def grain_input(self, grain: str) -> dict[TableName, TableVersion]:
         """The version of a grain table, for a proof against it."""
         name = TableName(RAW, grain)
@@ -265,7 +303,13 @@ class Board:
 
     def _headline(self, proofs: Sequence[Mapping[str, Any]], measures: Mapping[str, Measure]) -> str:
         grain = next((p["facts"]["grain"] for p in proofs if "grain" in (p.get("facts") or {})), "")
-        return headline(proofs, measures, bool(grain) and self.fully_proven(grain))
+        return headline(proofs, measures, bool(grain) and self.fully_proven(grain), self._left_out(grain))
+
+    def _left_out(self, grain: str) -> str:
+        """The rows of the source that a grain table does not have."""
+        name = TableName(RAW, grain.removeprefix(f"{RAW}."))
+        version = self._done.get(name) or self._bases.get(name)
+        return Tally.decode(version.summary.get(TALLY, "")).left_out if version else ""
 
 
 def failed_table(step: IngestStep, error: MainstemError, text: str) -> TableEntry:

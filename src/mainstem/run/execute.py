@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mainstem import __version__, crash
+from mainstem.cost import reads
+from mainstem.cost.prices import assumptions
 from mainstem.errors import MainstemError
 from mainstem.events import Emit, RunFinished, RunStarted, StepFinished
 from mainstem.lake import Release
@@ -16,8 +18,9 @@ from mainstem.run import receipt as receipts
 from mainstem.run import resume, serving
 from mainstem.run.board import Board
 from mainstem.run.ingesting import ingest_source
+from mainstem.run.onspark import run_on_spark
 from mainstem.run.parts import Parts, RunOptions
-from mainstem.run.receipt import Receipt
+from mainstem.run.receipt import Receipt, TableEntry
 from mainstem.run.transforming import Transformation
 
 
@@ -55,9 +58,13 @@ def execute(plan: Plan, parts: Parts, options: RunOptions, emit: Emit) -> Outcom
     receipt.sources = {name: f"{d.name} ({d.engine})" for name, d in parts.databases.items()}
     receipt.name, receipt.resumes = options.name, list(options.resumes)
     board = Board(plan, parts.lake, options.fail_fast, options.hold)
+    receipt.estimated = _estimated(plan, parts)
     try:
         resume.begin(parts.lake.root, run, options)
-        _run_steps(parts, options, board, run, emit)
+        if parts.job is None:
+            _run_steps(parts, options, board, run, emit)
+        else:
+            run_on_spark(parts, parts.job, options, board, run, emit)
         release, published = _concluded(parts, board, receipt, options.hold)
     except BaseException as error:
         _broken_off(receipt, board, error, parts)
@@ -75,6 +82,20 @@ def execute(plan: Plan, parts: Parts, options: RunOptions, emit: Emit) -> Outcom
     return Outcome(receipt, tuple(board.errors), release, published)
 
 
+def _estimated(plan: Plan, parts: Parts) -> dict[str, int | None]:
+    """The bytes that each table would be read in at most, by name."""
+    share = assumptions(parts.project.config.costs).incremental_share
+    return {str(step.name): reads(step, parts.lake.head(step.name), share) for step in plan.ingest}
+
+
+def _entries(board: Board, receipt: Receipt) -> list[TableEntry]:
+    """The tables' entries, with what was to be read of each and what was."""
+    for name, entry in board.table_entries.items():
+        entry.estimated_bytes = receipt.estimated.get(entry.table)
+        entry.read_bytes = board.meter.bytes(name.name)
+    return list(board.table_entries.values())
+
+
 def _status(board: Board, published: bool, hold: bool) -> str:
     if board.errors:
         return "failed"
@@ -85,8 +106,8 @@ def _concluded(parts: Parts, board: Board, receipt: Receipt, hold: bool) -> tupl
     """Enter all steps into the receipt and publish, if all of them went well and the run is not to hold:
     the release that readers see now, and whether it is a new one."""
     receipt.removed = [str(name) for name in board.plan.removed]
-    receipt.tables = list(board.table_entries.values())
-    receipt.retries = dict(board.retries)
+    receipt.tables = _entries(board, receipt)
+    receipt.retries, receipt.snapshots = dict(board.retries), dict(board.snapshots)
     receipt.models = board.model_entries_with_headlines(parts.project)
     current = parts.lake.current_release()
     if board.errors or hold:
@@ -107,8 +128,8 @@ def _broken_off(receipt: Receipt, board: Board, error: BaseException, parts: Par
     receipt.finished = datetime.now(UTC)
     receipt.status = "published" if release and release.run == receipt.run else "failed"
     receipt.release = release.id if release else ""
-    receipt.tables = list(board.table_entries.values())
-    receipt.retries = dict(board.retries)
+    receipt.tables = _entries(board, receipt)
+    receipt.retries, receipt.snapshots = dict(board.retries), dict(board.snapshots)
     receipt.errors = [{"error": type(error).__name__, "message": message}]
     receipts.write(receipt, parts.lake.root)
 

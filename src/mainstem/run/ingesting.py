@@ -6,25 +6,28 @@ import json
 import random
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 
 from mainstem.contract import reconcile
 from mainstem.contract.reconcile import Fingerprint, Side
 from mainstem.errors import MainstemError, ProofFailed, SourceRefused, SourceUnavailable, Where
 from mainstem.events import Emit, SourceRetried, StepFinished, StepProgress, StepStarted
+from mainstem.ingest.apart import in_step, standing
 from mainstem.ingest.cursor import increment_of
 from mainstem.ingest.load import Load, Loaded, Loader, Pending
-from mainstem.ingest.state import POSITION
+from mainstem.ingest.state import POSITION, TALLY
+from mainstem.ingest.tally import Tally
+from mainstem.ingest.terms import live_rows
 from mainstem.ingest.witness import WORTH_ROWS, Witness
 from mainstem.plan import ACCEPT, IngestStep
 from mainstem.project.config import ProofLevel
 from mainstem.run.board import Board, failed_table
 from mainstem.run.parts import Parts, RunOptions
 from mainstem.run.receipt import TableEntry
-from mainstem.source.port import Snapshot, Source
+from mainstem.source.port import Snapshot
 from mainstem.text import count
 
 _Finishing = tuple[IngestStep, Pending, "Future[Loaded | Fingerprint]"]
@@ -37,7 +40,7 @@ def ingest_source(source: str, parts: Parts, options: RunOptions, board: Board, 
     again in a new snapshot, after a while; tables that this run has committed before are then compared,
     and read again only where they differ."""
     steps = [step for step in board.plan.ingest if step.source == source]
-    steps = _undecided(steps, parts, board, emit)
+    steps = undecided(steps, parts, board, emit)
     retries = parts.project.config.sources[source].retries
     for attempt in range(retries + 1):
         open_steps = [step for step in steps if not board.has_failed(step.name)]
@@ -76,20 +79,23 @@ def _attempt(
     source = parts.sources[steps[0].source]
     engine = parts.engine()
     reporter: _Reporter | None = None
+    limit = parts.project.config.sources[steps[0].source].max_snapshot
     try:
         with (
             source.snapshot() as snapshot,
+            _held(steps[0].source, board) as opened,
             _witness(steps, parts, options) as witness,
             ThreadPoolExecutor(1, thread_name_prefix="mainstem-proof") as prover,
         ):
-            loader = Loader(source, snapshot, parts.lake, engine, run, witness)
-            reporter = _Reporter(parts, board, emit, loader)
+            metered = board.meter.over(snapshot)
+            loader = Loader(source, metered, parts.lake, engine, run, witness)
+            reporter = _Reporter(parts, board, emit, loader, opened + limit)
             while remaining and not board.stopped:
                 current = remaining.popleft()
                 load = _load(current, parts, options, again=board.is_done(current.name))
                 if load is None:
                     continue
-                if not board.is_done(current.name) and (kept := _kept(current, load, source, snapshot)):
+                if not board.is_done(current.name) and (kept := _kept(current, load, parts, snapshot)):
                     reporter.keep(current, kept)
                     continue
                 pending = reporter.begin(current, load)
@@ -108,7 +114,17 @@ def _attempt(
         engine.close()
 
 
-def _undecided(steps: list[IngestStep], parts: Parts, board: Board, emit: Emit) -> list[IngestStep]:
+@contextmanager
+def _held(source: str, board: Board) -> Iterator[float]:
+    """When the snapshot was opened; the board is told how long it stayed open."""
+    opened = time.monotonic()
+    try:
+        yield opened
+    finally:
+        board.held(source, time.monotonic() - opened)
+
+
+def undecided(steps: list[IngestStep], parts: Parts, board: Board, emit: Emit) -> list[IngestStep]:
     """The steps that read; the others end here: frozen ones keep their version, stopped ones fail."""
     reading = []
     for step in steps:
@@ -132,7 +148,7 @@ def _keep(step: IngestStep, parts: Parts, board: Board, emit: Emit) -> None:
     assert version is not None  # a table that was never read cannot have changed
     text = f"frozen, not read: {'; '.join(step.reasons)}"
     entry = TableEntry(name, "unchanged", step.source, text=text, rows=version.rows, bytes=version.bytes)
-    board.done(step.name, version, entry)
+    board.done(step.name, version, entry, standing(parts.lake, version))
     emit(StepFinished(name, "ingest", "unchanged", version.rows, version.bytes, detail=text))
 
 
@@ -192,26 +208,35 @@ def _load(step: IngestStep, parts: Parts, options: RunOptions, *, again: bool) -
         allow_empty=config.allow_empty,
         increment=increment_of(config, step.table),
         window=step.window,
+        terms=step.terms,
     )
 
 
-def _kept(step: IngestStep, load: Load, source: Source, snapshot: Snapshot) -> Loaded | None:
+def _kept(step: IngestStep, load: Load, parts: Parts, snapshot: Snapshot) -> Loaded | None:
     """A table of a run that is taken over, as that one read it, where no fingerprint can be compared: with
     proof: count if the source has as many rows now, with proof: off in any case. None: it has to be read."""
     if not step.taken or load.level is ProofLevel.FULL or load.head is None:
         return None
-    text = f"{count(load.head.rows, 'row')}, not proven (proof: off)"
+    if not in_step(parts.lake, load.head, load.terms):
+        return None
+    tally = Tally.decode(load.head.summary.get(TALLY, ""))
+    rows = load.head.rows + tally.quarantined
+    text = f"{count(rows, 'row')}, not proven (proof: off){tally}"
     if load.level is ProofLevel.COUNT:
-        if reconcile.row_count(Side(source.dialect, snapshot.select), load.table) != load.head.rows:
+        dialect = live_rows(parts.sources[step.source].dialect, load.table, load.terms.deleted)
+        if reconcile.row_count(Side(dialect, snapshot.select), load.table) != rows:
             return None
-        text = f"{count(load.head.rows, 'row')}, as many as in the source"
-    return Loaded(load.head, False, load.level, text, "", 0.0)
+        text = f"{count(rows, 'row')}, as many as in the source{tally}"
+    beside = standing(parts.lake, load.head)
+    return Loaded(load.head, False, load.level, text, "", 0.0, tally, beside)
 
 
 class _Reporter:
     """Runs the two halves of a load and tells the board and the listener how they ended."""
 
-    def __init__(self, parts: Parts, board: Board, emit: Emit, loader: Loader) -> None:
+    def __init__(self, parts: Parts, board: Board, emit: Emit, loader: Loader, deadline: float) -> None:
+        """`deadline`: of the snapshot, on the monotonic clock."""
+        self._deadline = deadline
         self._parts = parts
         self._board = board
         self._emit = emit
@@ -257,7 +282,15 @@ class _Reporter:
         self._done(step, result)
 
     def _progress(self, step: IngestStep) -> Callable[[int], None]:
-        return lambda rows: self._emit(StepProgress(str(step.name), rows))
+        def tell(rows: int) -> None:
+            if time.monotonic() > self._deadline:
+                raise SourceUnavailable(
+                    "the snapshot is older than the source's max_snapshot allows",
+                    hint="what was read is kept; raise max_snapshot if the source can bear it",
+                )
+            self._emit(StepProgress(str(step.name), rows))
+
+        return tell
 
     def settle(self, step: IngestStep, pending: Pending, future: Future[Loaded | Fingerprint]) -> None:
         """What became of a table whose proof was under way when the source was lost. If it differs,
@@ -297,7 +330,7 @@ class _Reporter:
             **asdict(loaded.tally),
             taken=taken,
         )
-        self._board.done(step.name, version, entry)
+        self._board.done(step.name, version, entry, loaded.beside)
         self._emit(
             StepFinished(
                 str(step.name),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from mainstem.engine.port import Engine
+from mainstem.job.launch import SparkJob
 from mainstem.lake import Lake
 from mainstem.plan import Choices
 from mainstem.project.config import ProofLevel
@@ -37,7 +38,8 @@ class RunOptions:
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Made by `wiring`. `engine()` gives a new connection, closed by whoever asked for it; `salt` names
-    the versions of what computes models; `redact` removes every secret from a text."""
+    the versions of what computes models; `redact` removes every secret from a text; `job` runs it all as one
+    Spark job."""
 
     project: Project
     lake: Lake
@@ -46,3 +48,4 @@ class Parts:
     engine: Callable[[], Engine]
     salt: str
     redact: Callable[[str], str]
+    job: SparkJob | None = None

@@ -12,6 +12,7 @@ from typing import Any
 
 from mainstem.contract.model_checks import number_text
 from mainstem.errors import LakeUnavailable, UsageError
+from mainstem.ingest.tally import Tally
 from mainstem.project.header import Additive, Measure
 from mainstem.text import count
 
@@ -20,7 +21,8 @@ VERSION = 1
 
 @dataclass(slots=True)
 class TableEntry:
-    """A source table in the receipt. `taken` is the run whose load was taken over."""
+    """A source table in the receipt. `taken` is the run whose load was taken over.
+    `estimated_bytes` is what was to be read of it at most (None: unknown), `read_bytes` what was."""
 
     table: str
     status: str
@@ -35,6 +37,18 @@ class TableEntry:
     position: Mapping[str, str] = field(default_factory=dict)
     out_of_range: Mapping[str, int] = field(default_factory=dict)
     taken: str = ""
+    estimated_bytes: int | None = None
+    read_bytes: int = 0
+    quarantined: int = 0
+    broken: Mapping[str, int] = field(default_factory=dict)
+    deleted: int = 0
+    versions: int = 0
+
+    @property
+    def apart(self) -> str:
+        """What did not arrive as an ordinary row or value, in words; empty if everything did."""
+        tally = Tally(self.out_of_range, self.quarantined, self.broken, self.deleted)
+        return str(tally).removeprefix("; ")
 
 
 @dataclass(slots=True)
@@ -59,7 +73,7 @@ class ModelEntry:
 @dataclass(slots=True)
 class Receipt:
     """One run. `status` is published, unchanged, held or failed; times are UTC, ISO 8601. `resumes` are the
-    runs that it took over."""
+    runs that it took over. `snapshots`: seconds that each source had to keep a view of itself for us."""
 
     run: str
     started: datetime
@@ -75,8 +89,19 @@ class Receipt:
     removed: list[str] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
     retries: dict[str, int] = field(default_factory=dict)
+    snapshots: dict[str, float] = field(default_factory=dict)
     name: str = ""
     resumes: list[str] = field(default_factory=list)
+    estimated: dict[str, int | None] = field(default_factory=dict)
+
+    def reading(self) -> dict[str, int | None]:
+        """Bytes from the sources: estimated at most before the run (None if a source does not say), actual,
+        and the difference."""
+        known = [value for value in self.estimated.values() if value is not None]
+        estimated = sum(known) if len(known) == len(self.estimated) else None
+        actual = sum(entry.read_bytes for entry in self.tables)
+        difference = None if estimated is None else actual - estimated
+        return {"estimated": estimated, "actual": actual, "difference": difference}
 
     def value(self) -> dict[str, Any]:
         """The receipt as plain values for JSON."""
@@ -95,6 +120,8 @@ class Receipt:
             "release": self.release,
             "sources": self.sources,
             "retries": self.retries,
+            "snapshots": self.snapshots,
+            "reading": self.reading(),
             "tables": [_plain(entry) for entry in self.tables],
             "models": [_plain(entry) for entry in self.models],
             "removed": self.removed,
@@ -112,11 +139,17 @@ def _time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def headline(proofs: Sequence[Mapping[str, Any]], measures: Mapping[str, Measure], grain_proven: bool) -> str:
+def headline(
+    proofs: Sequence[Mapping[str, Any]],
+    measures: Mapping[str, Measure],
+    grain_proven: bool,
+    left_out: str = "",
+) -> str:
     """The one line of a fact's proof: `2,996 rows and 9,604,190.61 equal the source`.
 
     Of the additive measures a sum of money is preferred, then an amount that is computed. Empty if nothing
-    was compared with a grain table; the words say so if the grain table itself was not fully proven.
+    was compared with a grain table; the words say so if the grain table itself was not fully proven, or
+    left rows of the source out.
     """
     facts = [dict(proof.get("facts") or {}) for proof in proofs if proof.get("holds")]
     grain = next((fact for fact in facts if "grain" in fact), None)
@@ -128,7 +161,8 @@ def headline(proofs: Sequence[Mapping[str, Any]], measures: Mapping[str, Measure
     if sums and sums[0]["sum"] is not None:
         parts.append(number_text(str(sums[0]["sum"])))
     verb = "equals" if len(parts) == 1 and grain["rows"] == 1 else "equal"
-    against = "the source" if grain_proven else f"{grain['grain']} (its load was not fully proven)"
+    less = f", less {left_out}" if left_out else ""
+    against = f"the source{less}" if grain_proven else f"{grain['grain']} (its load was not fully proven)"
     return f"{' and '.join(parts)} {verb} {against}"
 
 

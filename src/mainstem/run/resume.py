@@ -17,7 +17,7 @@ from typing import Any
 from mainstem import __version__, crash
 from mainstem.errors import LakeUnavailable
 from mainstem.ingest.cursor import Watermark, increment_of
-from mainstem.ingest.state import COLUMNS, CURSOR, PROOF, SOURCE, encode_columns
+from mainstem.ingest.state import COLUMNS, CURSOR, PROOF, SOURCE, TERMS, encode_columns
 from mainstem.ingest.window import Window
 from mainstem.lake import TableVersion
 from mainstem.metadata import RUN
@@ -169,7 +169,9 @@ def _taken_table(
     same = (
         head.summary.get(PROOF) == level.value
         and head.summary.get(SOURCE) == step.source
+        and head.summary.get(TERMS, "") == step.terms.digest
         and head.summary.get(COLUMNS) == encode_columns(step.table.columns)
+        and head.summary.get(TERMS, "") == step.terms.digest
         and (increment.cursor if increment else "") == (mark.cursor if mark else "")
     )
     if not same:

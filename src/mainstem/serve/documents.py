@@ -10,7 +10,7 @@ from mainstem.catalog.port import Release
 from mainstem.lineage.graph import Lineage
 from mainstem.project.dashboard import Dashboard
 from mainstem.project.header import Header
-from mainstem.schema import MART, TableName
+from mainstem.schema import MART, RAW, TableName
 from mainstem.serve.cube import CubePlan, compile_cube, label_of
 from mainstem.serve.spec import ColumnDoc, ModelDoc, ServeSpec, TableDoc
 
@@ -178,7 +178,8 @@ def _table(doc: TableDoc, model: ModelDoc | None, spec: ServeSpec) -> Document:
     return {
         "table": str(doc.table),
         "kind": _kind(doc, spec.headers),
-        "served": doc.namespace == MART or spec.raw,  # whether the SQL page can read it
+        # Whether the SQL page can read it.
+        "served": doc.namespace == MART or (doc.namespace == RAW and spec.raw),
         "description": header.description if header else doc.comment,
         "rows": None if doc.rows < 0 else doc.rows,
         "bytes": None if doc.bytes < 0 else doc.bytes,

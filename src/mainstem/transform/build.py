@@ -115,10 +115,14 @@ class Builder:
 
 def result_columns(model: ModelFile, schema: pa.Schema) -> tuple[Column, ...]:
     """The lake's columns for a result, with the header's words as comments."""
-    header = model.header
-    words = {name: measure.description for name, measure in header.measures.items()}
-    words |= {name: column.description for name, column in header.columns.items()}
+    words = header_words(model)
     return tuple(Column(f.name, type_of(f.type), comment=words.get(f.name, "")) for f in schema)
+
+
+def header_words(model: ModelFile) -> dict[str, str]:
+    """What the header says of each column."""
+    words = {name: measure.description for name, measure in model.header.measures.items()}
+    return words | {name: column.description for name, column in model.header.columns.items()}
 
 
 def encode_inputs(inputs: Mapping[TableName, TableVersion]) -> str:

@@ -8,6 +8,8 @@ from mainstem.cli.commands import (
     deploying,
     doctor,
     drafting,
+    engines,
+    granting,
     history,
     pipeline,
     projects,
@@ -21,5 +23,17 @@ def register(app: typer.Typer) -> None:
     """Add every command, in the order of `mainstem --help`."""
     if app.registered_commands:
         return
-    for module in (projects, drafting, pipeline, query, serving, history, doctor, deploying, publishing):
+    for module in (
+        projects,
+        drafting,
+        pipeline,
+        query,
+        serving,
+        history,
+        engines,
+        doctor,
+        deploying,
+        publishing,
+        granting,
+    ):
         module.register(app)

@@ -16,10 +16,10 @@ from mainstem.check import check_project
 from mainstem.cli import console
 from mainstem.errors import ConfigErrors, MainstemError, UsageError
 from mainstem.ingest.window import Window
-from mainstem.lake import Lake
+from mainstem.lake import Lake, TableVersion
 from mainstem.plan import Choices, Plan, lake_databases, make_plan
 from mainstem.project.load import Project, read_project
-from mainstem.schema import Database
+from mainstem.schema import Database, TableName
 from mainstem.source.port import Source
 
 if TYPE_CHECKING:
@@ -74,16 +74,19 @@ def open_project(directory: Path) -> Project:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan and what it was made from; `databases` as the lake will have them."""
+    """A plan and what it was made from; `databases` as the lake will have them, `heads` as it has them."""
 
     plan: Plan
     sources: dict[str, Source]
     databases: dict[str, Database]
     lake: Lake
+    heads: dict[TableName, TableVersion]
 
 
 @contextmanager
-def planned(project: Project, choices: Choices, left: Unfinished | None = None) -> Iterator[Planned]:
+def planned(
+    project: Project, choices: Choices, left: Unfinished | None = None, target: str = "local"
+) -> Iterator[Planned]:
     """Introspect the sources, check every model, compare with the lake, and with what an unfinished run has
     `left` there. Sources close at the end."""
     lake = wiring.open_lake(project)
@@ -94,12 +97,12 @@ def planned(project: Project, choices: Choices, left: Unfinished | None = None) 
         check_project(project, seen)
         release = lake.current_release()
         released = list(release.tables) if release else []
-        plan = make_plan(project, databases, heads, released, choices, wiring.salt())
+        plan = make_plan(project, databases, heads, released, choices, wiring.salt(project.target(target)))
         if left is not None:
             from mainstem.run.resume import take_over
 
             plan = take_over(plan, left, heads, project)
-        yield Planned(plan, sources, seen, lake)
+        yield Planned(plan, sources, seen, lake, heads)
 
 
 def _introspect(project: Project, sources: dict[str, Source]) -> dict[str, Database]:
@@ -138,12 +141,14 @@ def parts(project: Project, made: Planned, target: str) -> Parts:
     """What a run works with."""
     from mainstem.run.parts import Parts
 
+    chosen = project.target(target)
     return Parts(
         project=project,
         lake=made.lake,
         sources=made.sources,
         databases=made.databases,
-        engine=wiring.engine_factory(project, project.target(target)),
-        salt=wiring.salt(),
+        engine=wiring.engine_factory(project, chosen),
+        salt=wiring.salt(chosen),
         redact=wiring.redactor(project),
+        job=wiring.spark_job(project, chosen),
     )

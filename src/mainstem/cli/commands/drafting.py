@@ -132,7 +132,7 @@ def draft(
         made = draft_url(url, SourceOptions(), Path.cwd(), looking)
     else:
         project = open_project(context.obj)
-        name = _which(project, source)
+        name = which_source(project, source)
         root = project.root
         options = wiring.source_options(project, name)
         looking = Looking.of(look, rows, seconds, link, project.config.sources[name].draft)
@@ -150,7 +150,8 @@ def draft(
         console.write(console.clean(_shown(made, output)))
 
 
-def _which(project: Project, source: str | None) -> str:
+def which_source(project: Project, source: str | None) -> str:
+    """The source of that name, or the only one. UsageError if that is not clear."""
     names = list(project.config.sources)
     if source is None and len(names) == 1:
         return names[0]

@@ -42,9 +42,17 @@ def runs(
     elif not every:
         console.note("no run yet")
     else:
-        columns = ("run", "status", "release", "seconds", "rows", "errors")
+        columns = ("run", "status", "release", "seconds", "rows", "read", "errors")
         rows = [
-            (r["run"], r["status"], r["release"], r.get("seconds") or "", _rows(r), len(r["errors"]) or "")
+            (
+                r["run"],
+                r["status"],
+                r["release"],
+                r.get("seconds") or "",
+                _rows(r),
+                _read(r),
+                len(r["errors"]) or "",
+            )
             for r in every
         ]
         _table(columns, rows)
@@ -52,6 +60,24 @@ def runs(
 
 def _rows(receipt: dict[str, Any]) -> str:
     return f"{sum(table['rows'] for table in receipt['tables']):,}"
+
+
+def _read(receipt: dict[str, Any]) -> str:
+    reading = receipt.get("reading")
+    return size(reading["actual"]) if reading else ""
+
+
+def _reading(receipt: dict[str, Any]) -> str:
+    """Bytes read, beside the estimate; empty for a receipt of an earlier version."""
+    reading = receipt.get("reading")
+    if not reading:
+        return ""
+    if reading["estimated"] is None:
+        return f"read {size(reading['actual'])}; the sources did not say how much it would be"
+    more = reading["difference"]
+    sign = "+" if more >= 0 else "−"
+    told = f"at most ~{size(reading['estimated'])} estimated, {sign}{size(abs(more))}"
+    return f"read {size(reading['actual'])} from the sources ({told})"
 
 
 def _show_receipt(receipt: dict[str, Any]) -> None:
@@ -64,6 +90,8 @@ def _show_receipt(receipt: dict[str, Any]) -> None:
             for t in receipt["tables"]
         ],
     )
+    if told := _reading(receipt):
+        console.out().print(told, markup=False)
     for model in receipt["models"]:
         console.out().print(
             f"\n{model['table']}: {model['status']}, {count(model['rows'], 'row')}", markup=False
@@ -142,7 +170,7 @@ def _table(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
     from rich.text import Text
 
     shown = Table(box=None, pad_edge=False, header_style="bold")
-    right = ("rows", "size", "seconds", "tables", "errors")
+    right = ("rows", "size", "seconds", "tables", "read", "errors")
     for name in columns:
         shown.add_column(name, justify="right" if name in right else "left", overflow="fold")
     for row in rows:

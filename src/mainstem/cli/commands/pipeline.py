@@ -11,6 +11,7 @@ import typer
 
 from mainstem import wiring
 from mainstem.cli import console
+from mainstem.cli.commands import costing
 from mainstem.cli.commands.common import (
     Exclude,
     FullRefresh,
@@ -56,9 +57,10 @@ def plan(
     until: Until = "",
     resume: Resume = False,
     name: RunName = "",
+    target: Target = "local",
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show what a run would do, and why. Touches nothing."""
+    """Show what a run would do, and why; for a target in AWS what it would cost. Touches nothing."""
     project = open_project(context.obj)
     choices = choices_of(select, exclude, full_refresh, since, until)
     left = left_over(project, choices, name) if resume else None
@@ -66,11 +68,13 @@ def plan(
         looks = looks_of(project, made.databases)
         if output is Output.JSON:
             value = plan_value(made.plan) | {"draft": [look.value() for look in looks]}
+            value |= costing.value(project, made, target)
             console.write(json.dumps(value, indent=1, ensure_ascii=False))
         else:
             _show(made.plan)
             for look in looks:
                 console.out().print(f"{look}", style="dim", markup=False)
+            costing.show(project, made, target)
 
 
 def looks_of(project: Project, databases: dict[str, Database]) -> list[Bounds]:
@@ -151,6 +155,7 @@ def run(
     since: Since = "",
     until: Until = "",
     resume: Resume = False,
+    over_budget: Annotated[bool, typer.Option("--over-budget", help="Run, whatever it costs.")] = False,
     hold: Annotated[bool, typer.Option("--hold", help="Publish nothing: run --resume will.")] = False,
     name: RunName = "",
     output: OutputOption = Output.TABLE,
@@ -165,7 +170,9 @@ def run(
         raise UsageError("--resume goes on with a run as it was begun: leave --hold, --proof, --target out")
     options = RunOptions(full_refresh, proof, threads, fail_fast, command, hold, name, choices, target)
     project.target(target)
-    code = run_project(project, choices, options, target, output, wait, resume=resume)
+    code = run_project(
+        project, choices, options, target, output, wait, resume=resume, over_budget=over_budget
+    )
     if code:
         raise typer.Exit(code)
 
@@ -179,6 +186,7 @@ def run_project(
     wait: float,
     *,
     resume: bool = False,
+    over_budget: bool = False,
 ) -> int:
     """Plan and execute under the run lock; the exit code. Prints the outcome."""
     from mainstem.run import execute
@@ -191,7 +199,9 @@ def run_project(
         left = left_over(project, choices, options.name) if resume else None
         if left is not None:
             options, choices, target = resumed(options, left), left.choices, left.target
-        made = held.enter_context(planned(project, choices, left))
+        made = held.enter_context(planned(project, choices, left, target))
+        if not over_budget:
+            costing.require(project, made, target)
         with Progress(output is Output.JSON) as progress:
             outcome = execute(made.plan, parts(project, made, target), options, progress.emit)
         clean(project, lake)
@@ -206,6 +216,9 @@ def run_project(
 
 def _conclude(outcome: Outcome) -> None:
     receipt = outcome.receipt
+    for table in receipt.tables:
+        if apart := table.apart:
+            console.out().print(f"  {table.table}: {apart}", style="yellow", markup=False)
     for model in receipt.models:
         if model.headline:
             console.out().print(f"✓ {model.table}: {model.headline}", style="green", markup=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +10,11 @@ import typer
 
 from mainstem import wiring
 from mainstem.cli import console
-from mainstem.cli.commands.common import open_project
+from mainstem.cli.commands.common import open_project, planned
+from mainstem.cli.commands.engines import export_job
 from mainstem.errors import UsageError
 from mainstem.lake import Release
+from mainstem.plan import Choices
 from mainstem.project.load import Project
 from mainstem.text import size
 
@@ -21,6 +24,8 @@ def register(app: typer.Typer) -> None:
     app.command()(serve)
     exports = typer.Typer(help="Write something for use elsewhere.", no_args_is_help=True)
     exports.command("page")(export_page)
+    exports.command("airflow")(export_airflow)
+    exports.command("job")(export_job)
     app.add_typer(exports, name="export")
 
 
@@ -84,3 +89,44 @@ def export_page(
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
     console.out().print(f"{path}: {size(len(page))}", markup=False)
+
+
+def export_airflow(
+    context: typer.Context,
+    to: Annotated[
+        Path,
+        typer.Option("--to", "--output", help="The folder of DAGs; the file is named after the project."),
+    ] = Path("dags"),
+    schedule: Annotated[
+        str, typer.Option("--schedule", help="Cron, in UTC; else as fresh as requirements.yml asks.")
+    ] = "",
+    start: Annotated[str, typer.Option("--start", help="The first day, YYYY-MM-DD; else today.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that was edited.")] = False,
+) -> None:
+    """Write the plan as a DAG of Airflow 3, one task a step."""
+    from mainstem.deploy import airflow
+
+    try:
+        first = date.fromisoformat(start) if start else datetime.now(UTC).date()
+    except ValueError:
+        raise UsageError(f"--start {start!r} is no day", hint="write it like 2026-11-01") from None
+    if schedule and len(schedule.split()) != 5:
+        raise UsageError(
+            f"--schedule {schedule!r} is no cron expression", hint="five fields, like '0 3 * * *'"
+        )
+    project = open_project(context.obj)
+    asked = airflow.schedule_of(project.requirements.requirements)
+    for text in () if schedule else asked.unread:
+        console.note(f"requirements.yml: fresh: {text} is not understood; --schedule says it in cron")
+    with planned(project, Choices()) as made:
+        text = airflow.dag(made.plan, project, schedule or asked.cron, first)
+    path = to / f"{airflow.dag_id(project)}.py"
+    try:
+        if not force and path.exists() and path.read_text(encoding="utf-8") != text:
+            raise UsageError(f"{path} exists and is another one", hint="--force overwrites it")
+        to.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+    tasks = len(made.plan.ingest) + len(made.plan.models) + 1
+    console.out().print(f"{path}: {tasks} tasks, {schedule or asked.cron}", markup=False)

@@ -37,7 +37,7 @@ _JDBC = ("/usr/share/java/mariadb-java-client.jar", "/usr/share/java/postgresql.
 
 
 def jars() -> list[str]:
-    """Iceberg's runtime from its wheel, and the JDBC drivers that the system has. EngineFailed without Iceberg."""
+    """Iceberg's runtime from its wheel, and the system's JDBC drivers. EngineFailed without Iceberg."""
     spec = importlib.util.find_spec("snowpark_connect_deps_iceberg")
     name = f"iceberg-spark-runtime-{SPARK}_{SCALA}-*.jar"
     for folder in spec.submodule_search_locations or () if spec else ():

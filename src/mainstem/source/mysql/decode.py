@@ -12,6 +12,7 @@ from enum import IntEnum
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mainstem.arrow import arrow_type
 from mainstem.errors import ValueNotExact, Where
@@ -103,6 +104,9 @@ def decode_column(column: Column, cells: Cells) -> pa.Array[Any]:
     """Cells of one column → an Arrow array of its lake type."""
     form = wire(column)
     target = arrow_type(column.type)
+    quick = _parsed(form, column.type.scale, cells, target)
+    if quick is not None and (column.nullable or not quick.null_count):
+        return quick
     if not column.nullable and any(cell is None for cell in cells):
         raise _Inexact(Problem.NULL)
     if form is Wire.BYTES:
@@ -117,6 +121,43 @@ def decode_column(column: Column, cells: Cells) -> pa.Array[Any]:
         return pa.array(values, physical).view(target)
     except (pa.ArrowInvalid, OverflowError):
         raise _Inexact(Problem.RANGE) from None
+
+
+# What the functions below take, as RE2 knows it, and what Arrow's parser gives.
+_PLAIN = {
+    Wire.INT: (r"^-?[0-9]{1,19}$", None),
+    Wire.LONG: (r"^-?[0-9]{1,19}$", None),
+    Wire.DECIMAL: (r"^-?[0-9]+(\.[0-9]{1,SCALE})?$", None),
+    Wire.DATE: (r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", pa.int32()),
+    Wire.TIMESTAMP: (
+        r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?$",
+        pa.int64(),
+    ),
+    Wire.TEXT: ("", None),
+}
+
+
+def _parsed(form: Wire, scale: int, cells: Cells, target: pa.DataType) -> pa.Array[Any] | None:
+    """The cells by Arrow's own parsers, for a tenth of the time; None for a form that they do not have, and
+    where a cell is not as it should be: the functions below say why."""
+    if form not in _PLAIN:
+        return None
+    pattern, physical = _PLAIN[form]
+    pattern = pattern.replace("SCALE", str(scale)) if scale else pattern.replace(r"(\.[0-9]{1,SCALE})?", "")
+    try:
+        texts = pa.array(cells, pa.binary()).cast(pa.string())
+        if not pattern:
+            return texts
+        if pc.all(pc.match_substring_regex(texts, pattern)).as_py() is False:
+            return None
+        if physical is None:
+            return texts.cast(target)
+        parsed = texts.cast(pa.date32() if form is Wire.DATE else pa.timestamp("us"))
+        if (pc.min(pc.year(parsed)).as_py() or 1) < 1:
+            return None
+        return parsed.view(physical).view(target)
+    except pa.ArrowInvalid:
+        return None
 
 
 _PHYSICAL = {Wire.DATE: pa.int32(), Wire.TIMESTAMP: pa.int64()}

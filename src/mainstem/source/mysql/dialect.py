@@ -61,6 +61,13 @@ class MySQLDialect:
         """InnoDB knows a row's transaction, and tells nobody."""
         return ""
 
+    def live(self, column: Column) -> str:
+        """A zero date is no time."""
+        sql = value(column)
+        if wire(column) in (Wire.DATE, Wire.TIMESTAMP):
+            return f"COALESCE(YEAR({sql}), 0) = 0"
+        return f"COALESCE({sql}, 0) = 0"
+
     def quote(self, name: str) -> str:
         return quote(name)
 

@@ -22,8 +22,8 @@ from mainstem.source.mysql.failures import translate
 
 _NO_LIMIT = 18446744073709551615  # sql_select_limit's largest: no limit
 _DAY = 86400  # seconds
-_PROBE_SHARE = 0.75  # of the timeout: a dead connection is given up within twice the timeout
 _LONGEST = 0xFFFFFF  # bytes of a packet
+_PROBE_SHARE = 0.75  # of the timeout: a dead connection is given up within twice the timeout
 _PACKET_OVERFLOW = 1301  # ER_WARN_ALLOWED_PACKET_OVERFLOWED: a function gave NULL instead of a long text
 
 _UNREACHABLE = "check host, port (or unix_socket) in the URL, and that the server runs"

@@ -55,6 +55,14 @@ class PostgresDialect:
             return ""
         return f"age(xmin) <= age('{oldest % (1 << 32)}'::xid)"
 
+    def live(self, column: Column) -> str:
+        """See SourceDialect."""
+        sql = value(column)
+        if column.type.kind is Kind.BOOLEAN:
+            return f"{sql} IS NOT TRUE"
+        numbers = (Kind.INT, Kind.LONG, Kind.DECIMAL)
+        return f"coalesce({sql}, 0) = 0" if column.type.kind in numbers else f"{sql} IS NULL"
+
     def quote(self, name: str) -> str:
         return quote(name)
 

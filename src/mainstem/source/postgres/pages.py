@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from mainstem.schema import Table
-from mainstem.source.postgres.dialect import quote
+from mainstem.source.postgres.types import quote
 
 # A partitioned table has no pages of its own: its partitions are cut at the same numbers.
 PAGES = """

@@ -27,8 +27,8 @@ from mainstem.source.postgres.session import Session, mapped, statement
 from mainstem.source.postgres.types import wire
 from mainstem.source.postgres.url import Address, parse
 
-_PROBE_SHARE = 0.75  # of the timeout: a dead connection is given up within twice the timeout
 PART_ROWS = 1_000_000  # of a part, about: the server's statistics are estimates
+_PROBE_SHARE = 0.75  # of the timeout: a dead connection is given up within twice the timeout
 _MAX_BATCH = 1 << 30  # bytes: a batch's texts must fit 32-bit offsets, with one more piece on top
 _POSITION = """
 SELECT pg_current_snapshot()::text, pg_is_in_recovery(),

@@ -53,6 +53,12 @@ class SQLiteDialect:
         """SQLite's rows do not say when they were written."""
         return ""
 
+    def live(self, column: Column) -> str:
+        """See SourceDialect."""
+        sql = read_sql(column)
+        marks = column.type.kind in (Kind.DATE, Kind.TIMESTAMP)
+        return f"({sql}) IS NULL" if marks else f"coalesce({sql}, 0) = 0"
+
     def quote(self, name: str) -> str:
         return quote(name)
 

@@ -12,7 +12,7 @@ resource "aws_glue_catalog_database" "mart" {
   location_uri = "s3://${var.bucket}/lake/mart"
 }
 
-# The job's place in your network. It holds no password: the job takes the source's URL from
+# The job's place in your network. It holds no password: the job takes the source's login from
 # Secrets Manager when it runs, so neither this file nor Terraform's state has it.
 resource "aws_glue_connection" "source" {
   name            = "mainstem-shop-source"
@@ -46,10 +46,9 @@ resource "aws_glue_security_configuration" "lake" {
   }
 }
 
-# What mainstem deploy aws wrote into job/ beside this file: the script and its plan.
+# What stands in job/ beside this file: the script and its plan. New text, new object.
 resource "aws_s3_object" "job" {
-  for_each = fileset("${path.module}/job", "**")
-  # A new text is a new object; Terraform sees it by its hash.
+  for_each    = fileset("${path.module}/job", "**")
   bucket      = aws_s3_bucket.lake.id
   key         = "job/${each.value}"
   source      = "${path.module}/job/${each.value}"
@@ -73,10 +72,8 @@ resource "aws_glue_job" "run" {
     "--enable-continuous-cloudwatch-log" = "true"
     "--enable-metrics"                   = "true"
     "--job-bookmark-option"              = "job-bookmark-disable"
-    "--plan"                             = "s3://${var.bucket}/job/plan.json"
-    "--warehouse"                        = "s3://${var.bucket}/lake"
-    "--database"                         = "shop"
-    "--secret-shop"                      = "shop/reader"
+    "--PLAN"                             = "s3://${var.bucket}/job/mainstem_plan.json"
+    "--RESULT"                           = "s3://${var.bucket}/runs/result.json"
   }
 
   command {

@@ -35,7 +35,7 @@ resource "aws_iam_role_policy" "job" {
     Version = "2012-10-17"
     Statement = [
       {
-        Sid      = "ReadSourceUrls"
+        Sid      = "ReadSourceLogins"
         Effect   = "Allow"
         Action   = ["secretsmanager:GetSecretValue"]
         Resource = ["${local.arn.secretsmanager}:secret:shop/reader-??????"]
@@ -45,6 +45,12 @@ resource "aws_iam_role_policy" "job" {
         Effect   = "Allow"
         Action   = ["s3:GetObject"]
         Resource = ["${aws_s3_bucket.lake.arn}/job/*"]
+      },
+      {
+        Sid      = "WriteResult"
+        Effect   = "Allow"
+        Action   = ["s3:PutObject"]
+        Resource = ["${aws_s3_bucket.lake.arn}/runs/*"]
       },
       {
         Sid      = "ListBucket"
@@ -174,7 +180,6 @@ resource "aws_iam_role_policy" "job_runtime" {
           "ec2:DescribeRouteTables",
           "ec2:DescribeSecurityGroups",
           "ec2:DescribeSubnets",
-          "ec2:DescribeVpcAttribute",
           "ec2:DescribeVpcEndpoints",
         ]
         Resource = ["*"]
@@ -183,6 +188,12 @@ resource "aws_iam_role_policy" "job_runtime" {
             "aws:RequestedRegion" = var.region
           }
         }
+      },
+      {
+        Sid      = "LookAtVpc"
+        Effect   = "Allow"
+        Action   = ["ec2:DescribeVpcAttribute"]
+        Resource = ["${local.arn.ec2}:vpc/${var.vpc_id}"]
       },
       {
         Sid    = "AttachToSubnet"
@@ -211,7 +222,7 @@ resource "aws_iam_role_policy" "job_runtime" {
         Action   = ["ec2:DeleteNetworkInterface"]
         Resource = ["${local.arn.ec2}:network-interface/*"]
         Condition = {
-          StringEquals = {
+          ArnEquals = {
             "ec2:Subnet" = "${local.arn.ec2}:subnet/${var.subnet_id}"
           }
         }
@@ -288,6 +299,91 @@ resource "aws_iam_policy" "reader" {
             ]
           }
         }
+      },
+      {
+        Sid    = "UseKey"
+        Effect = "Allow"
+        Action = [
+          "kms:Decrypt",
+          "kms:GenerateDataKey",
+        ]
+        Resource = [aws_kms_key.lake.arn]
+      },
+    ]
+  })
+}
+
+# For mainstem publish: a lake filled and proven elsewhere, copied here.
+resource "aws_iam_policy" "publisher" {
+  name        = "mainstem-shop-publisher"
+  description = "Writes the lake's tables"
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid    = "ReadLake"
+        Effect = "Allow"
+        Action = ["s3:GetObject"]
+        Resource = [
+          "${aws_s3_bucket.lake.arn}/lake/raw/*",
+          "${aws_s3_bucket.lake.arn}/lake/mart/*",
+          "${aws_s3_bucket.lake.arn}/lake/publisher.lock",
+        ]
+      },
+      {
+        Sid    = "WriteLake"
+        Effect = "Allow"
+        Action = [
+          "s3:AbortMultipartUpload",
+          "s3:PutObject",
+        ]
+        Resource = [
+          "${aws_s3_bucket.lake.arn}/lake/raw/*",
+          "${aws_s3_bucket.lake.arn}/lake/mart/*",
+          "${aws_s3_bucket.lake.arn}/lake/publisher.lock",
+          "${aws_s3_bucket.lake.arn}/lake/releases/*",
+        ]
+      },
+      {
+        Sid    = "TidyUp"
+        Effect = "Allow"
+        Action = ["s3:DeleteObject"]
+        Resource = [
+          "${aws_s3_bucket.lake.arn}/lake/raw/*",
+          "${aws_s3_bucket.lake.arn}/lake/mart/*",
+          "${aws_s3_bucket.lake.arn}/lake/publisher.lock",
+        ]
+      },
+      {
+        Sid    = "ReadTables"
+        Effect = "Allow"
+        Action = [
+          "glue:GetDatabase",
+          "glue:GetTable",
+          "glue:GetTables",
+        ]
+        Resource = [
+          "${local.arn.glue}:catalog",
+          aws_glue_catalog_database.raw.arn,
+          "${local.arn.glue}:table/${aws_glue_catalog_database.raw.name}/*",
+          aws_glue_catalog_database.mart.arn,
+          "${local.arn.glue}:table/${aws_glue_catalog_database.mart.name}/*",
+        ]
+      },
+      {
+        Sid    = "WriteTables"
+        Effect = "Allow"
+        Action = [
+          "glue:CreateTable",
+          "glue:UpdateTable",
+        ]
+        Resource = [
+          "${local.arn.glue}:catalog",
+          aws_glue_catalog_database.raw.arn,
+          "${local.arn.glue}:table/${aws_glue_catalog_database.raw.name}/*",
+          aws_glue_catalog_database.mart.arn,
+          "${local.arn.glue}:table/${aws_glue_catalog_database.mart.name}/*",
+        ]
       },
       {
         Sid    = "UseKey"

@@ -25,6 +25,11 @@ output "reader_policy" {
   value       = aws_iam_policy.reader.arn
 }
 
+output "publisher_policy" {
+  description = "To be attached to who publishes"
+  value       = aws_iam_policy.publisher.arn
+}
+
 output "workgroup" {
   description = "Athena's workgroup"
   value       = aws_athena_workgroup.mainstem.name

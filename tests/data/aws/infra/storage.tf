@@ -97,7 +97,8 @@ resource "aws_kms_alias" "lake" {
   target_key_id = aws_kms_key.lake.key_id
 }
 
-# lake/ has the tables, job/ what the job runs, athena-results/ the answers.
+# lake/ has the tables, job/ what the job runs, runs/ how it ended,
+# athena-results/ the answers.
 resource "aws_s3_bucket" "lake" {
   bucket = var.bucket
 }

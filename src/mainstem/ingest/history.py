@@ -1,0 +1,145 @@
+"""Every version of a row: `history.TABLE`, kept from load to load (a slowly changing dimension, type 2).
+
+What the history says now is what `raw.TABLE` says: a load compares the two, key by key (`versions.py`), so
+that a run that is repeated, or was killed or rolled back, finds nothing new and adds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from mainstem import metadata
+from mainstem.engine.port import Engine
+from mainstem.errors import ProofFailed, Where
+from mainstem.ingest.terms import History, history_columns
+from mainstem.ingest.versions import OWN, Versions
+from mainstem.lake import Lake, Staged, TableVersion
+from mainstem.schema import HISTORY, RAW, Column, Kind, Table, TableName, Type, contains
+
+_SMALL = 16 << 20  # bytes: files that are gathered into one when there are many
+_MANY = 8
+
+
+class Historian:
+    """Brings one table's history up to its staged rows."""
+
+    def __init__(self, lake: Lake, engine: Engine, table: Table, history: History) -> None:
+        self._lake = lake
+        self._engine = engine
+        self._table = table
+        self._history = history
+        self._name = TableName(HISTORY, table.name)
+        spaces = (RAW, "before", "change", "part")
+        self._now, self._before, self._change, self._part = (TableName(s, table.name) for s in spaces)
+
+    def advance(self, staged: Staged, moment: datetime) -> Staged | None:
+        """The history's next version, staged; None if the one that stands says what the rows say. `moment`:
+        the source's own time of the read, UTC without a zone."""
+        head = self._lake.head(self._name)
+        files = self._files(head)
+        past = head.columns if head else ()
+        self._engine.attach_files(self._now, staged.all_files, self._table.columns)
+        self._engine.attach_files(self._before, files, past or self._columns(None))
+        raw, before = self._ref(self._now), self._ref(self._before)
+        columns = self._columns(head)
+        versions = Versions(self._history, columns, self._table.columns, past, raw, before, moment)
+        self._require_key(staged.rows)
+        change = self._lake.stage(self._name, columns, self._engine.stream(versions.changes)[1])
+        try:
+            if head is not None and versions.same and not change.rows:
+                return None
+            made = self._merged(versions, files, change)
+        finally:
+            self._lake.discard(change)
+        try:
+            self._prove(versions, made)
+        except BaseException:
+            self._lake.discard(made)
+            raise
+        return made
+
+    def _files(self, head: TableVersion | None) -> Sequence[Path]:
+        found = metadata.load(head.metadata_location).files if head else ()
+        if found is None:
+            raise ProofFailed(
+                "another program has written the history: its files are not known",
+                where=Where(table=str(self._name)),
+                hint="drop the table, or set it back to the snapshot that Mainstem wrote",
+            )
+        return found
+
+    def _columns(self, head: TableVersion | None) -> tuple[Column, ...]:
+        """The columns of the next version: none that the history has is lost, and a type that cannot hold
+        the values of before gives way to one that holds both."""
+        before = {c.name: c for c in head.columns if c.name not in OWN} if head else {}
+        names = {column.name for column in self._table.columns}
+        former = tuple(replace(c, nullable=True) for c in before.values() if c.name not in names)
+        return tuple(
+            replace(c, type=self._common(c, before[c.name].type)) if c.name in before else c
+            for c in history_columns(self._table, self._history, former)
+        )
+
+    def _common(self, column: Column, before: Type) -> Type:
+        if contains(column.type, before):
+            return column.type
+        if contains(before, column.type):
+            return before
+        if Kind.BINARY not in (before.kind, column.type.kind):
+            return Type(Kind.STRING)
+        raise ProofFailed(
+            f"the history has it as {before}, the source now as {column.type}: no type holds both",
+            where=Where(table=str(self._name), column=column.name),
+            hint="leave the column out in the source's query, or give up the history (history: off)",
+        )
+
+    def _require_key(self, rows: int) -> None:
+        keys = ", ".join(self._engine.dialect.quote(name) for name in self._history.key)
+        sql = f"select count(*) from (select distinct {keys} from {self._ref(self._now)})"
+        if self._number(sql)[0] != rows:
+            raise ProofFailed(
+                "several rows have one key: their versions cannot be told apart",
+                where=Where(table=str(self._now), column=", ".join(self._history.key)),
+                hint="name a unique key under tables in mainstem.yml",
+            )
+
+    def _merged(self, versions: Versions, files: Sequence[Path], change: Staged) -> Staged:
+        """Files none of whose versions end here stay as they are."""
+        self._engine.attach_files(self._change, change.files, versions.columns)
+        touched = [file for file in files if not versions.same or self._holds(versions, file)]
+        small = [f for f in files if f not in touched and f.stat().st_size < _SMALL]
+        touched += small if len(small) >= _MANY else []
+        self._engine.attach_files(self._before, touched, versions.past or versions.columns)
+        changed = self._ref(self._change)
+        rest = versions.in_change(versions.past_sql, changed, "anti")
+        _, rows = self._engine.stream(f"{rest} union all select * from {changed}")
+        kept = [file for file in files if file not in set(touched)]
+        return self._lake.stage(self._name, versions.columns, rows, keep=kept)
+
+    def _holds(self, versions: Versions, file: Path) -> bool:
+        self._engine.attach_files(self._part, [file], versions.columns)
+        sql = versions.in_change(self._ref(self._part), self._ref(self._change), "semi")
+        return bool(self._engine.query(f"select 1 as found from ({sql}) limit 1").num_rows)
+
+    def _prove(self, versions: Versions, made: Staged) -> None:
+        """The present versions are the table's rows; no two versions of a key overlap."""
+        self._engine.attach_files(self._part, made.all_files, versions.columns)
+        table = self._ref(self._part)
+        unlike, present = self._number(versions.unlike(table))
+        overlapping, doubled = self._number(versions.faults(table))
+        rows = self._number(f"select count(*) from {self._ref(self._now)}")[0]
+        if unlike or overlapping or doubled or present != rows:
+            raise ProofFailed(
+                f"the history does not hold: {rows:,} rows, {present:,} present versions, {unlike:,} unlike, "
+                f"{overlapping:,} that overlap, {doubled:,} present twice",
+                where=Where(table=str(self._name)),
+                hint="nothing was published; report it",
+            )
+
+    def _number(self, sql: str) -> list[int]:
+        return [int(column[0].as_py()) for column in self._engine.query(sql).columns]
+
+    def _ref(self, name: TableName) -> str:
+        return f"{self._engine.dialect.quote(name.namespace)}.{self._engine.dialect.quote(name.name)}"
