@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -110,24 +111,51 @@ def spark_models(home: Path, project: Project) -> Path:
     return folder
 
 
+CHANGED = (("lineitem", "l_tax", "l_orderkey"), ("orders", "o_totalprice", "o_orderkey"))
+CHANGES = {
+    "the newest 1 % of orders and their lines changed": "{key} > {newest}",
+    "1 % of them changed, spread over the tables": "{key} % 100 = 7",
+}
+
+
 def change(home: Path, options: Namespace) -> None:
-    """A full run, a run on an unchanged source, and one after 1 % of the lines have changed."""
-    with _served(home, options.scale) as (server, _, project):
-        folder = project.root
-        run = [*MAINSTEM, "-C", str(folder), "run"]
-        update = "UPDATE lineitem SET l_tax = l_tax + {} WHERE l_orderkey % 100 = 7"
-        steps = [
-            ("full run", [*run, "--full-refresh"], ""),
-            ("nothing changed", run, ""),
-            ("1 % of the lines changed", run, update.format("0.01")),
-        ]
-        results = []
-        for name, command, sql in steps:
-            if sql:
-                server.execute(sql, tpch.DATABASE)
-            results += measure.compare([Contestant(name, command)], 1, lambda: server.pid)
-        server.execute(update.format("-0.01"), tpch.DATABASE)
-    remark = (
-        "Mainstem reads a table whose fingerprint has changed as a whole; incremental reading is not built."
-    )
-    measure.show(f"TPC-H, scale {options.scale}: runs one after the other", results, "full run", [remark])
+    """A full run, a run on an unchanged source, and runs after 1 % of orders and lines have changed, read by
+    `updated_at`; with the proof of every cell, and with that of the rows' number."""
+    with tpch.mariadb(home, options.scale, stamped=True) as server:
+        server.create_user(*LOGIN, ["SELECT ON *.*", "PROCESS ON *.*"])
+        url = f"mysql://{LOGIN[0]}:{LOGIN[1]}@{server.host}:{server.port}/{tpch.DATABASE}"
+        folder = drafted(url, home / "drafted-stamped")
+        with (folder / "mainstem.yml").open("a") as file:
+            file.write("    tables:\n")
+            file.writelines(f"      {table}: {{cursor: updated_at}}\n" for table in tpch.STAMPS)
+        for proof in ("full", "count"):
+            _changes(home, options, server, copied(folder), proof)
+
+
+def _changes(
+    home: Path, options: Namespace, server: MariaDB, prepare: Callable[[Path], None], proof: str
+) -> None:
+    folder = home / "changing"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    prepare(folder)
+    run = [*MAINSTEM, "-C", str(folder), "run", "--proof", proof]
+    results = measure.compare([Contestant("full run", run)], 1, lambda: server.pid)
+    results += measure.compare([Contestant("nothing changed", run)], 1, lambda: server.pid)
+    for name, condition in CHANGES.items():
+        condition = condition.replace("orders_before", "(SELECT * FROM orders) AS before_")
+        for table, column, key in (("lineitem", "l_tax", "l_order"), ("orders", "o_totalprice", "o_order")):
+            where = condition.format(key)
+            server.execute(
+                f"UPDATE {table} SET {column} = {column} + 0.01, updated_at = now() WHERE {where}",
+                tpch.DATABASE,
+            )
+        results += measure.compare([Contestant(name, run)], 1, lambda: server.pid)
+    for table, column, _ in CHANGED:
+        stamp = tpch.STAMPS[table]
+        sql = (
+            f"UPDATE {table} SET {column} = {column} - 0.01, updated_at = {stamp} WHERE updated_at <> {stamp}"
+        )
+        server.execute(sql, tpch.DATABASE)
+    title = f"TPC-H, scale {options.scale}, proof: {proof}: runs one after the other"
+    measure.show(title, results, "full run")

@@ -5,6 +5,7 @@ The servers' data stays in the bench's folder, so that the next run finds it.
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,9 @@ TABLES = {
     "l_shipinstruct varchar(25) not null, l_shipmode varchar(10) not null, "
     "l_comment varchar(44) not null, primary key (l_orderkey, l_linenumber)",
 }
+STAMPS = {"orders": "o_orderdate", "lineitem": "l_receiptdate"}
+"""What a row's `updated_at` says before anything has changed."""
+
 KEYS = (
     ("nation", "n_regionkey", "region (r_regionkey)"),
     ("supplier", "s_nationkey", "nation (n_nationkey)"),
@@ -78,9 +82,10 @@ def csv_files(home: Path, scale: str) -> Path:
 
 
 @contextmanager
-def mariadb(home: Path, scale: str) -> Iterator[MariaDB]:
-    """A MariaDB with TPC-H in its buffer pool."""
-    folder = home / f"mariadb-{scale}"
+def mariadb(home: Path, scale: str, *, stamped: bool = False) -> Iterator[MariaDB]:
+    """A MariaDB with TPC-H in its buffer pool. `stamped`: another one, whose orders and lines say when they
+    changed, in an indexed column `updated_at`, as an application's tables do and TPC-H's do not."""
+    folder = home / (f"mariadb-{scale}-stamped" if stamped else f"mariadb-{scale}")
     done = folder / "loaded"
     options = ("innodb-buffer-pool-size=3G", "innodb-log-file-size=1G", "local-infile=1", "skip-log-bin")
     with MariaDB(folder, options) as server:
@@ -93,6 +98,10 @@ def mariadb(home: Path, scale: str) -> Iterator[MariaDB]:
                 form = (
                     "CHARACTER SET utf8mb4 FIELDS TERMINATED BY ',' OPTIONALLY ENCLOSED BY '\"' ESCAPED BY ''"
                 )
+                if stamped and table in STAMPS:
+                    columns += ", updated_at datetime not null default '1970-01-01', key (updated_at)"
+                    names = ", ".join(re.findall(r"\b[lo]_\w+(?= )", TABLES[table]))
+                    form += f" ({names}) SET updated_at = {STAMPS[table]}"
                 script = f"SET unique_checks=0; CREATE TABLE {table} ({columns}); {load}{form};"
                 server.client(script.encode(), DATABASE, "--local-infile=1")
             for table, columns, target in KEYS:

@@ -22,6 +22,8 @@ from mainstem.project.config import Mode, TableConfig
 from mainstem.project.load import Project
 from mainstem.project.modelfile import ModelFile
 from mainstem.schema import MART, RAW, Database, Table, TableName
+from mainstem.text import joined
+from mainstem.transform.shape import shape_of
 from mainstem.transform.state import DIGEST, MODEL
 
 Action = Literal["new", "changed", "check", "rebuild", "depends", "unchanged", "frozen", "stop", "taken"]
@@ -375,7 +377,9 @@ def _model_step(
     if not current:
         return step("changed", "its inputs changed")
     if moving:
-        return step("depends", "run if " + _some(moving) + " changed")
+        shape = shape_of(model)
+        how = f"in full: it {shape}" if isinstance(shape, str) else f"in part, by {joined(tuple(shape.key))}"
+        return step("depends", "run if " + _some(moving) + " changed", how)
     return step("unchanged")
 
 

@@ -16,6 +16,7 @@ import duckdb
 import pytest
 
 from mainstem.errors import ConfigErrors, EngineFailed, LakeUnavailable, ProofFailed, UsageError
+from mainstem.serve import bundle
 from mainstem.serve.bundle import STALE, build, clean, find, stored_spec
 from mainstem.serve.spec import TableDoc
 
@@ -154,7 +155,7 @@ def test_killed_while_building_the_old_file_stands(state: Path, point: str) -> N
     assert killed.returncode == -signal.SIGKILL
     assert find(state, shop.RUN) == old.path
     assert rows(old.path, "select count(*) from cube.sales") == [(400,)]
-    left = [name for name in files(state) if not name.endswith(".json") and name != old.path.name]
+    left = [name for name in files(state) if not name.endswith((".json", ".cache")) and name != old.path.name]
     assert len(left) == 1
     assert clean(state, [shop.RUN]) == []  # young: it may belong to a build under way
     assert [path.name for path in clean(state, [shop.RUN], now=old.path.stat().st_mtime + 2 * STALE)] == left
@@ -192,3 +193,16 @@ def test_a_lake_that_fails_is_told(state: Path) -> None:
     with pytest.raises(EngineFailed, match="cannot copy the release's tables"):
         build(state, shop.spec(), connect)
     assert files(state) == []
+
+
+def test_lineage_is_found_again_for_other_models_alone(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = build(state, shop.spec(), shop.marts())
+    document = "select document from mainstem.lineage"
+    before = rows(first.path, document)
+    monkeypatch.setattr(bundle, "trace", lambda *_: pytest.fail("the models are the same"))
+    assert rows(build(state, shop.spec(OTHER), shop.marts()).path, document) == before
+    monkeypatch.undo()
+    other = [model.model_copy(update={"sql": "select 1 as y"}) for model in shop.spec().models]
+    assert rows(build(state, shop.spec(models=other), shop.marts()).path, document) != before
+    (state / "serve" / "lineage.cache").write_text("{")
+    assert rows(build(state, shop.spec(), shop.marts()).path, document) == before

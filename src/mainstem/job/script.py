@@ -468,9 +468,9 @@ def holds(question: dict, rows: list) -> bool:
     if rule == "zero":
         return not any(first)
     if rule == "pair":
-        return first[0] == first[1]
+        return bool(first[0] == first[1])
     if rule == "not emptied":
-        return first[0] > 0 or not question["before"]
+        return bool(first[0] > 0 or not question["before"])
     if rule == "reference":
         return not first[0] and first[2] == first[3]
     return same_number(first[0], first[2], bool({"DOUBLE", "FLOAT"} & {first[1], first[3]}))

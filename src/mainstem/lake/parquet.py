@@ -29,7 +29,7 @@ from mainstem.lake.values import DataFile
 from mainstem.schema import Column, TableName
 
 GROUP_BYTES = 32 << 20
-FILE_BYTES = 512 << 20
+FILE_BYTES = 16 << 20  # a change of few rows writes few files again; readers gather small ones
 SAMPLE = 50_000  # rows by which encodings are chosen
 DISTINCT = 0.5  # a column with a larger share of distinct values gets no dictionary,
 WHOLE_DISTINCT = 0.1  # whole numbers with a smaller one: their differences take less

@@ -53,7 +53,8 @@ class TableEntry:
 
 @dataclass(slots=True)
 class ModelEntry:
-    """A model in the receipt; `proofs` are its verdicts as plain values."""
+    """A model in the receipt; `how` says whether all of it was computed again, and
+    why; `proofs` are its verdicts as plain values."""
 
     table: str
     status: str
@@ -62,6 +63,7 @@ class ModelEntry:
     seconds: float = 0.0
     headline: str = ""
     text: str = ""
+    how: str = ""
     grain: str = ""
     proofs: Sequence[Mapping[str, Any]] = ()
     unmatched: Sequence[Mapping[str, Any]] = ()

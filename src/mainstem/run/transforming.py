@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from mainstem.errors import MainstemError
+from mainstem.errors import LakeUnavailable, MainstemError
 from mainstem.events import Emit, StepFinished, StepProgress, StepStarted
 from mainstem.lake import TableVersion
 from mainstem.plan import ModelStep, model_digest
@@ -16,8 +16,9 @@ from mainstem.run.parts import Parts, RunOptions
 from mainstem.run.receipt import ModelEntry
 from mainstem.schema import TableName
 from mainstem.transform.build import Builder, ModelFailed, verdict_value
+from mainstem.transform.partial import Partial, consider
 from mainstem.transform.promise import Context, promise_of
-from mainstem.transform.state import DIGEST, PROOFS
+from mainstem.transform.state import DIGEST, INPUTS, MODEL, PROOFS
 
 
 class Transformation:
@@ -47,7 +48,7 @@ class Transformation:
             if head and head.summary.get(DIGEST) == digest and not again:
                 self._done(step, head, json.loads(head.summary.get(PROOFS, "[]")), "unchanged", 0.0)
                 return
-            self._build(step, inputs, digest)
+            self._build(step, inputs, digest, head)
         except MainstemError as error:
             seconds = time.monotonic() - started
             proofs = [verdict_value(v) for v in error.verdicts] if isinstance(error, ModelFailed) else []
@@ -56,8 +57,34 @@ class Transformation:
             self._board.fail({step.name: entry}, error)
             self._emit(StepFinished(name, "model", "failed", seconds=seconds, detail=text))
 
-    def _build(self, step: ModelStep, inputs: Mapping[TableName, TableVersion], digest: str) -> None:
+    def _partial(
+        self, step: ModelStep, inputs: Mapping[TableName, TableVersion], head: TableVersion | None
+    ) -> Partial | str:
+        """How the model's newest table can be brought up to date, or why all of it is computed."""
+        if head is None or self._options.full_refresh or head.summary.get(MODEL) != step.model.digest:
+            return ""
+        try:
+            remembered = json.loads(head.summary.get(INPUTS, "{}"))
+            before = {
+                name: self._parts.lake.at(name, str(remembered[str(name)]))
+                for name in inputs
+                if str(name) in remembered
+            }
+            if model_digest(step.model, before, self._parts.salt) != head.summary.get(DIGEST):
+                return "in full: its last build was by another version"
+            return consider(step.model, head, before, inputs)
+        except LakeUnavailable:
+            return "in full: an earlier version of an input is gone"
+
+    def _build(
+        self,
+        step: ModelStep,
+        inputs: Mapping[TableName, TableVersion],
+        digest: str,
+        head: TableVersion | None,
+    ) -> None:
         engine = self._parts.engine()
+        partial = self._partial(step, inputs, head)
         try:
             engine.attach({name: version.metadata_location for name, version in inputs.items()})
             context = Context(
@@ -75,11 +102,12 @@ class Transformation:
                 inputs,
                 digest,
                 lambda rows: self._emit(StepProgress(str(step.name), rows)),
+                partial,
             )
         finally:
             engine.close()
         proofs = [verdict_value(verdict) for verdict in built.verdicts]
-        self._done(step, built.version, proofs, "done", built.seconds)
+        self._done(step, built.version, proofs, "done", built.seconds, built.how)
 
     def _done(
         self,
@@ -88,6 +116,7 @@ class Transformation:
         proofs: list[Mapping[str, Any]] | list[dict[str, object]],
         status: str,
         seconds: float,
+        how: str = "",
     ) -> None:
         text = "; ".join(str(proof["text"]) for proof in proofs[:3])
         grain = step.model.header.grain.statement if step.model.header.grain else ""
@@ -98,6 +127,7 @@ class Transformation:
             version.bytes,
             seconds,
             text=text,
+            how=how,
             grain=grain,
             proofs=proofs,
             taken=step.taken if status == "unchanged" else "",
@@ -111,6 +141,6 @@ class Transformation:
                 version.rows,
                 version.bytes,
                 seconds,
-                text,
+                f"{how}; {text}" if how else text,
             )
         )

@@ -10,23 +10,23 @@ current, so publishing and rolling back need nothing here; a missing file is mad
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from mainstem import crash
+from mainstem import __version__, crash
 from mainstem.errors import EngineFailed, LakeUnavailable, ProofFailed
 from mainstem.lineage.columns import trace
-from mainstem.lineage.graph import Lineage
 from mainstem.schema import MART, RAW, TableName
 from mainstem.serve import lakefiles
 from mainstem.serve.cube import compile_cube, literal
@@ -42,6 +42,7 @@ Connect = Callable[[], duckdb.DuckDBPyConnection]
 """Opens a connection on which the release's tables can be read as `mart."x"` and `raw."x"`, and on which
 `ATTACH` of a file is allowed. `build` closes it."""
 
+_LINEAGE = "lineage.cache"
 SERVED = "served"  # the name under which the file is attached while it is filled
 
 # FSST texts cost a third of the whole copy's time and save a quarter of its bytes.
@@ -171,10 +172,19 @@ def _manifested(path: Path) -> bool:
     return bool(document and document.get("file") == path.name)
 
 
-def _lineage(spec: ServeSpec) -> Lineage:
-    """The lineage of the release's models."""
+def _lineage(spec: ServeSpec, folder: Path) -> str:
+    """The lineage of the release's models, as JSON; the last one's is kept, for models that are the same."""
     tables = {doc.table: [c.name for c in doc.columns] for doc in spec.tables}
-    return trace({TableName(MART, model.name): model.sql for model in spec.models}, tables)
+    models = {TableName(MART, model.name): model.sql for model in spec.models}
+    asked = [[str(name), value] for part in (models, tables) for name, value in part.items()]
+    digest = hashlib.sha256(json.dumps([__version__, asked]).encode()).hexdigest()
+    kept: Mapping[str, Any] = {}
+    with suppress(LakeUnavailable):  # damaged: it is found again
+        kept = read(folder / _LINEAGE) or {}
+    if kept.get("digest") != digest:
+        kept = {"digest": digest, "value": trace(models, tables).value()}
+        _replace(folder / _LINEAGE, kept)
+    return json.dumps(kept["value"])
 
 
 def _fill(work: _Work, connect: Connect) -> tuple[CubeReport, ...]:
@@ -241,7 +251,7 @@ def _finish(work: _Work, memory: str) -> None:
             con.execute(
                 "create table mainstem.spec as select ?::varchar as document", [spec.model_dump_json()]
             )
-            lineage = json.dumps(_lineage(spec).value())
+            lineage = _lineage(spec, work.temporary.parent)
             con.execute("create table mainstem.lineage as select ?::varchar as document", [lineage])
             con.execute("checkpoint")
         finally:

@@ -44,8 +44,10 @@ class CubeReport:
 def build_cube(con: duckdb.DuckDBPyConnection, plan: CubePlan, database: str) -> CubeReport:
     """Make `cube.NAME` in an attached database from the marts of the connection, prove it, and store its
     bytes in `mainstem.cube` if the browser can hold it. Raises duckdb.Error only."""
-    table = quoted(database, SCHEMA, plan.name)
-    con.execute(f"create table {table} as {plan.sql}")
+    # In memory first: what is read again and again here would be decompressed each time in the file
+    # (half a million cells: 5 s of processor time instead of 0.5).
+    table = quoted(f"__cube {plan.name}")
+    con.execute(f"create temp table {table} as {plan.sql}")
     proof, cells = _prove(con, plan, table)
     scales = _scales(con, plan, table)
     where, arrays = "server", b""
@@ -55,6 +57,8 @@ def build_cube(con: duckdb.DuckDBPyConnection, plan: CubePlan, database: str) ->
         encoded = encode(plan, read, scales)
         where, document, arrays = "browser", dict(encoded.header), encoded.arrays
     text = json.dumps({**document, "where": where}, ensure_ascii=False)
+    con.execute(f"create table {quoted(database, SCHEMA, plan.name)} as from {table}")
+    con.execute(f"drop table {table}")
     con.execute(f"insert into {quoted(database)}.mainstem.cube values (?, ?, ?)", [plan.name, text, arrays])
     return CubeReport(plan.name, where, cells, len(arrays), (proof,))
 

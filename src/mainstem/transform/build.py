@@ -17,16 +17,18 @@ from mainstem.lake import Lake, Staged, TableVersion
 from mainstem.project.modelfile import ModelFile
 from mainstem.schema import MART, Column, TableName
 from mainstem.transform.explain import explain_grain, rows_of
-from mainstem.transform.state import DIGEST, MODEL, PROOFS
+from mainstem.transform.partial import Partial, Rebuilder
+from mainstem.transform.state import DIGEST, INPUTS, MODEL, PROOFS
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A model's table, proven and committed."""
+    """A model's table, proven and committed. `how` says whether all of it was computed, and why."""
 
     version: TableVersion
     verdicts: tuple[Verdict, ...]
     seconds: float
+    how: str = ""
 
 
 class ModelFailed(ProofFailed):
@@ -56,8 +58,10 @@ class Builder:
         inputs: Mapping[TableName, TableVersion],
         digest: str,
         on_rows: Callable[[int], None],
+        partial: Partial | str = "",
     ) -> Built:
-        """Run, prove and commit one model. `inputs` are all tables that its SQL and its header name.
+        """Run, prove and commit one model. `inputs` are all tables that its SQL and its header name;
+        `partial` how its present table can be brought up to date, or why it cannot.
 
         Raises ModelFailed if a promise is broken (nothing is committed), EngineFailed if the engine
         cannot run the SQL.
@@ -65,20 +69,35 @@ class Builder:
         started = time.monotonic()
         name = TableName(MART, model.name)
         self._engine.attach({name: version.metadata_location for name, version in inputs.items()})
-        schema, batches = self._engine.stream(model.sql)
-        columns = result_columns(model, schema)
-        staged = self._lake.stage(name, columns, batches, on_rows)
+        staged, how = self._stage(name, model, partial, on_rows)
         try:
             verdicts = self._prove(model, promise, staged)
             keys = {MODEL: model.digest, DIGEST: digest, PROOFS: encode_verdicts(verdicts)}
+            keys[INPUTS] = encode_inputs(inputs)
             version = self._lake.commit(staged, run=self._run, summary=keys)
         except MainstemError:
             self._lake.discard(staged)
             raise
-        return Built(version, tuple(verdicts), time.monotonic() - started)
+        return Built(version, tuple(verdicts), time.monotonic() - started, how)
+
+    def _stage(
+        self, name: TableName, model: ModelFile, partial: Partial | str, on_rows: Callable[[int], None]
+    ) -> tuple[Staged, str]:
+        """The model's rows as files, and how they came about."""
+        how = partial if isinstance(partial, str) else ""
+        columns = result_columns(model, self._engine.describe(model.sql))
+        if isinstance(partial, Partial):
+            if columns == partial.head.columns:
+                staged, how = Rebuilder(self._engine, self._lake, model, partial).stage(on_rows)
+                if staged is not None:
+                    return staged, how
+            else:
+                how = "in full: its columns changed"
+        _, batches = self._engine.stream(model.sql)
+        return self._lake.stage(name, columns, batches, on_rows), how
 
     def _prove(self, model: ModelFile, promise: Promise, staged: Staged) -> list[Verdict]:
-        self._engine.attach_files(staged.name, staged.files, staged.columns)
+        self._engine.attach_files(staged.name, staged.all_files, staged.columns)
         verdicts = [question.judge(rows_of(self._engine, question.sql)) for question in questions(promise)]
         broken = [verdict for verdict in verdicts if not verdict.holds and not verdict.warning]
         if not broken:
@@ -104,6 +123,12 @@ def header_words(model: ModelFile) -> dict[str, str]:
     """What the header says of each column."""
     words = {name: measure.description for name, measure in model.header.measures.items()}
     return words | {name: column.description for name, column in model.header.columns.items()}
+
+
+def encode_inputs(inputs: Mapping[TableName, TableVersion]) -> str:
+    """The inputs' versions, for the next build: names and metadata files."""
+    found = {str(name): version.metadata_location for name, version in sorted(inputs.items())}
+    return json.dumps(found, separators=(",", ":"), ensure_ascii=False)
 
 
 def encode_verdicts(verdicts: Sequence[Verdict]) -> str:

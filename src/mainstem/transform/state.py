@@ -2,4 +2,5 @@
 
 MODEL = "mainstem.model"  # the digest of the model's file
 DIGEST = "mainstem.digest"  # … with its inputs' snapshots and the version of what computes it
+INPUTS = "mainstem.inputs"  # the metadata files of the versions that its SQL read, as JSON
 PROOFS = "mainstem.proofs"  # its verdicts, as JSON

@@ -1,0 +1,216 @@
+"""The part of a model's table that a change of its inputs reaches, computed again; the rest stays.
+
+What changed is read from the data, not believed: the files that two versions of a table do not share are
+compared row by row. From the changed rows follow the keys of the grain table that they reach
+(`model.rowwise`); the model's own SQL, unaltered, runs over the grain's rows of those keys, and the result
+takes the place of the rows with those keys. The proofs then look at the whole table, as after any build.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mainstem import metadata
+from mainstem.engine.port import Engine
+from mainstem.lake import Lake, Staged, TableVersion
+from mainstem.model.rowwise import Rowwise
+from mainstem.project.modelfile import ModelFile
+from mainstem.schema import Column, Kind, TableName
+from mainstem.text import count, joined, quoted
+from mainstem.transform.shape import shape_of
+
+MOST = 0.25  # of the grain's rows, or of the bytes of its own table: beyond, building everything is as quick
+_FEW = 4 << 20  # bytes that are compared however large their share is
+_SMALL, _MANY = 4 << 20, 8  # files of the model's table that are gathered into one when there are many
+
+_KEYS, _GRAIN, _BASE, _PART = (TableName("part", name) for name in ("keys", "grain", "base", "file"))
+_ADDED, _REMOVED = TableName("part", "added"), TableName("part", "removed")
+
+
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """An input that has another version than at the last build: the files that only one of them has."""
+
+    added: tuple[Path, ...]
+    removed: tuple[Path, ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Of the files that the present version has alone."""
+        return sum(file.stat().st_size for file in self.added)
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """How a model's table can be brought up to date in part. `moved` are the inputs that changed."""
+
+    shape: Rowwise
+    head: TableVersion
+    inputs: Mapping[TableName, TableVersion]
+    moved: Mapping[TableName, _Moved]
+
+
+def consider(
+    model: ModelFile,
+    head: TableVersion,
+    before: Mapping[TableName, TableVersion],
+    now: Mapping[TableName, TableVersion],
+) -> Partial | str:
+    """Whether a build in part would be right; otherwise why not. `before` are the inputs' versions from
+    which `head` was built by this same model and engine, `now` the present ones."""
+    shape = shape_of(model)
+    if isinstance(shape, str):
+        return f"in full: it {shape}"
+    spelled = {(n.namespace, n.name.casefold()): n for n in now}
+    names = {n: spelled.get((n.namespace, n.name.casefold())) for n in shape.tables}
+    moved: dict[TableName, _Moved] = {}
+    for written, name in names.items():
+        if name is None or name not in before:
+            return f"in full: {written} was not among its inputs"
+        if before[name].snapshot_id != now[name].snapshot_id:
+            found = _compared(before[name], now[name])
+            if found is None:
+                return f"in full: the columns or files of {name} cannot be compared"
+            moved[written] = found
+    if sum(one.bytes for one in moved.values()) > max(_FEW, MOST * head.bytes):
+        return f"in full: too many files of {joined([str(name) for name in moved])} were written again"
+    if metadata.load(head.metadata_location).files is None:
+        return "in full: its files are not known"
+    return Partial(shape, head, {n: now[name] for n, name in names.items() if name}, moved)
+
+
+def _compared(before: TableVersion, now: TableVersion) -> _Moved | None:
+    old, new = (metadata.load(version.metadata_location) for version in (before, now))
+    same = [(c.name, c.type) for c in before.columns] == [(c.name, c.type) for c in now.columns]
+    if old.files is None or new.files is None or not same:
+        return None
+    known, kept = set(old.files), set(new.files)
+    added = tuple(file for file in new.files if file not in known)
+    return _Moved(added, tuple(file for file in old.files if file not in kept), now.columns)
+
+
+class Rebuilder:
+    """Computes the part. Files that are staged meanwhile are gone when `stage` returns."""
+
+    def __init__(self, engine: Engine, lake: Lake, model: ModelFile, partial: Partial) -> None:
+        self._engine = engine
+        self._lake = lake
+        self._model = model
+        self._partial = partial
+        self._shape = partial.shape
+        self._head = partial.head
+        self._staged: list[Staged] = []
+
+    def stage(self, on_rows: Callable[[int], None]) -> tuple[Staged | None, str]:
+        """The model's next version and how it came about; None if it has to be built in full."""
+        try:
+            keys = self._keys()
+            rows = self._partial.inputs[self._shape.grain].rows
+            if keys.rows > MOST * rows:
+                return None, f"in full: {count(keys.rows, 'key')} of {rows:,} are reached by the changes"
+            staged = self._merged(keys, on_rows)
+            return staged, f"in part: {count(keys.rows, 'key')} of {rows:,} computed again"
+        finally:
+            for one in self._staged:
+                self._lake.discard(one)
+
+    def _keys(self) -> Staged:
+        """The grain's keys that a change reaches, as a relation."""
+        grain = self._partial.inputs[self._shape.grain]
+        wanted = list(self._shape.key.values())
+        columns = tuple(next(c for c in grain.columns if c.name.casefold() == w.casefold()) for w in wanted)
+        named = ", ".join(quoted(c.name) for c in columns)
+        found: list[Staged] = []
+        for name, moved in self._partial.moved.items():
+            changed = self._changed(moved)
+            parts = [f"select distinct {named} from {changed} as t0"] if name == self._shape.grain else []
+            parts += [
+                self._shape.affected(index, changed)
+                for index, one in enumerate(self._shape.joined)
+                if one.table == name
+            ]
+            found.append(self._kept(columns, "\nunion\n".join(parts)))
+        self._engine.attach_files(_KEYS, [file for one in found for file in one.files], columns)
+        return self._kept(columns, f"select distinct {named} from {quoted(*_KEYS)}", _KEYS)
+
+    def _changed(self, moved: _Moved) -> str:
+        """The rows of an input that only one of its two versions has."""
+        self._engine.attach_files(_ADDED, moved.added, moved.columns)
+        self._engine.attach_files(_REMOVED, moved.removed, moved.columns)
+        names = [quoted(column.name) for column in moved.columns]
+        # One grouping; EXCEPT ALL would number all rows. Zeros of both signs are equal to a group.
+        signs = [
+            f"signbit({name})"
+            for name, column in zip(names, moved.columns, strict=True)
+            if column.type.kind in (Kind.FLOAT, Kind.DOUBLE)
+        ]
+        return (
+            f'(select {", ".join(names)} from (select *, 1 as "+-" from {quoted(*_ADDED)} '
+            f"union all select *, -1 from {quoted(*_REMOVED)}) "
+            f'group by {", ".join(names + signs)} having sum("+-") <> 0)'
+        )
+
+    def _kept(self, columns: Sequence[Column], sql: str, name: TableName | None = None) -> Staged:
+        """The rows of a SELECT as files, attached under a name."""
+        _, batches = self._engine.stream(sql)
+        plain = tuple(Column(c.name, c.type) for c in columns)
+        staged = self._lake.stage(self._head.name, plain, batches)
+        self._staged.append(staged)
+        if name is not None:
+            self._engine.attach_files(name, staged.files, plain)
+        return staged
+
+    def _merged(self, keys: Staged, on_rows: Callable[[int], None]) -> Staged:
+        grain = self._partial.inputs[self._shape.grain]
+        same = self._same(self._shape.key.values())
+        self._engine.attach_files(_GRAIN, self._holding(_files(grain), grain.columns, same), grain.columns)
+        of_keys = f"select a.* from {quoted(*_GRAIN)} as a semi join {quoted(*_KEYS)} as b on {same}"
+        # In the grain table's place, so that the model's own SQL runs as it is written.
+        self._kept(grain.columns, of_keys, grain.name)
+        try:
+            return self._staged_over(keys, on_rows)
+        finally:
+            self._engine.attach({grain.name: grain.metadata_location})
+
+    def _staged_over(self, keys: Staged, on_rows: Callable[[int], None]) -> Staged:
+        head, files = self._head, _files(self._head)
+        same = self._same(self._shape.key)
+        touched = self._holding(files, head.columns, same) if keys.rows else []
+        small = [file for file in files if file not in touched and file.stat().st_size < _SMALL]
+        touched += small if len(small) >= _MANY else []
+        self._engine.attach_files(_BASE, touched, head.columns)
+        names = ", ".join(quoted(column.name) for column in head.columns)
+        base, found = quoted(*_BASE), quoted(*_KEYS)
+        left = ", ".join(f"a.{quoted(column.name)}" for column in head.columns)
+        sql = (
+            f"select {left} from {base} as a anti join {found} as b on {same}\n"
+            f"union all\nselect {names} from (\n{self._model.sql}\n)"
+        )
+        _, rows = self._engine.stream(sql)
+        kept = [file for file in files if file not in set(touched)]
+        return self._lake.stage(head.name, head.columns, rows, on_rows, keep=kept)
+
+    def _holding(self, files: Sequence[Path], columns: Sequence[Column], same: str) -> list[Path]:
+        """Those of the files that have a row of the keys."""
+        part = quoted(*_PART)
+        sql = f"select 1 as found from {part} as a semi join {quoted(*_KEYS)} as b on {same} limit 1"
+        found = []
+        for file in files:
+            self._engine.attach_files(_PART, [file], columns)
+            if self._engine.query(sql).num_rows:
+                found.append(file)
+        return found
+
+    def _same(self, mine: Iterable[str]) -> str:
+        """A table's columns (as a) equal the keys (b)."""
+        pairs = zip(mine, self._shape.key.values(), strict=True)
+        return " and ".join(
+            f"a.{quoted(left)} is not distinct from b.{quoted(right)}" for left, right in pairs
+        )
+
+
+def _files(version: TableVersion) -> tuple[Path, ...]:
+    return metadata.load(version.metadata_location).files or ()
