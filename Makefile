@@ -22,7 +22,7 @@ ROWS ?= 10000000
 
 # A stamp says something about the virtual environment: without the one, the other is worth nothing.
 ifeq ($(wildcard $(BIN)/python),)
-$(shell rm -f .make/venv .make/run .make/dev)
+$(shell rm -f .make/venv .make/run .make/dev .make/aws)
 endif
 
 .PHONY: help
@@ -84,8 +84,8 @@ web: ## check, test and rebuild the dashboard's static assets from web/ (needs n
 lock: .make/venv ## resolve the lock files anew; ARGS=--upgrade takes the newest versions
 	$(PIP) install --quiet uv==$(UV_VERSION)
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' > .make/build.in
-	$(COMPILE) $(ARGS) --output-file requirements.lock pyproject.toml .make/build.in
-	$(COMPILE) $(ARGS) --output-file requirements-dev.lock --constraint requirements.lock --group dev pyproject.toml .make/build.in
+	$(COMPILE) $(ARGS) --output-file requirements-dev.lock --group dev pyproject.toml .make/build.in
+	$(COMPILE) $(ARGS) --output-file requirements.lock --constraint requirements-dev.lock pyproject.toml .make/build.in
 	$(COMPILE) $(ARGS) --output-file tests/airflow/requirements.lock tests/airflow/requirements.in
 	for name in emulator lint; do \
 		$(COMPILE) $(ARGS) --output-file tests/cloud/$$name.txt tests/cloud/$$name.in || exit 1; done

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import re
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -233,8 +234,8 @@ def engine_factory(project: Project, target: TargetConfig) -> Callable[[], Engin
 
 
 @contextmanager
-def open_remote(names: Names, target: AwsTarget, holder: str) -> Iterator[Remote]:
-    """Where a target's lake is, held against other publishers. `holder` is who they are told."""
+def open_remote(names: Names, target: AwsTarget) -> Iterator[Remote]:
+    """Where a target's lake is, held against other publishers."""
     from mainstem.catalog.glue import GlueCatalog
     from mainstem.lake.publish import Remote
     from mainstem.lake.s3 import Lock, S3Files
@@ -243,7 +244,7 @@ def open_remote(names: Names, target: AwsTarget, holder: str) -> Iterator[Remote
     s3 = aws_client("s3", target)
     # Sent once: see catalog/glue.
     catalog = GlueCatalog(aws_client("glue", target, tries=1), names.databases)
-    with Lock(s3, f"{warehouse}/publisher.lock", holder) as lock:
+    with Lock(s3, f"{warehouse}/publisher.lock", socket.gethostname(), os.getpid()) as lock:
         yield Remote(warehouse, catalog, lambda: S3Files(s3), lock.renew)
 
 

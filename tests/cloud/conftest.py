@@ -126,7 +126,7 @@ def shop_infra(shop_built: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     folder = root / "infra"
     (folder / "job").mkdir()
     (folder / "job" / "mainstem_job.py").write_text("# the job\n")
-    (folder / "job" / "mainstem_plan.json").write_text("{}\n")
+    (folder / "job" / "plan.json").write_text("{}\n")
     return folder
 
 

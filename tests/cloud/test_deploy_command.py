@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from cloud.conftest import HERE, Terraform, with_target
+from cloud.conftest import HERE, TARGET, Terraform, with_target
+from e2e.conftest import begin, load_mariadb, url_of
 from mainstem.deploy.terraform import check
 from mainstem.errors import EngineFailed, ProofFailed
+from servers.mariadb import MariaDB
 from servers.ministack import CLOUD
 from support import mainstem
 
@@ -44,6 +47,25 @@ def test_edits_stay_and_a_patch_shows_what_is_new(shop: Path) -> None:
     assert taken.returncode == 0, taken.stderr
     assert "Whom to wake" in variables.read_text()
     assert '"shop-lake-2"' in variables.read_text()
+
+
+def test_the_job_is_written_beside_it(mariadb: MariaDB, tmp_path: Path) -> None:
+    load_mariadb(mariadb, "classicmodels.mysql.sql", "classicmodels")
+    place = begin(tmp_path, "classicmodels", url_of(mariadb, "classicmodels"))
+    with_target(place.root, TARGET.replace("shop: shop/", "classicmodels: shop/"))
+    printed = place.well("deploy", "aws")
+    assert "12 files written" in printed
+    script = (place.root / "infra" / "job" / "mainstem_job.py").read_text()
+    plan = json.loads((place.root / "infra" / "job" / "plan.json").read_text())
+    compile(script, "mainstem_job.py", "exec")
+    assert len(plan["tables"]) == 8
+    assert "adm%27in" not in json.dumps(plan)
+    assert mariadb.password not in json.dumps(plan)
+
+
+def test_without_a_job_it_says_so(shop: Path) -> None:
+    with_target(shop)
+    assert "infra/job was not written" in deployed(shop).stderr
 
 
 def test_a_fresh_clone_overwrites_nothing(shop: Path) -> None:

@@ -34,10 +34,10 @@ CASES: list[Case] = [
     (JOB, "s3:DeleteObject", f"{BUCKET}/lake/mart/fact_orders/metadata/0.json", True),
     (JOB, "s3:PutObject", f"{BUCKET}/lake/mart/fact_orders/data/a.parquet", True),
     (JOB, "s3:AbortMultipartUpload", f"{BUCKET}/lake/mart/fact_orders/data/a.parquet", True),
-    (JOB, "s3:GetObject", f"{BUCKET}/job/mainstem_plan.json", True),
+    (JOB, "s3:GetObject", f"{BUCKET}/job/plan.json", True),
     (JOB, "s3:PutObject", f"{BUCKET}/runs/result.json", True),
     (JOB, "s3:PutObject", f"{BUCKET}/job/mainstem_job.py", False),  # it cannot change what it runs
-    (JOB, "s3:DeleteObject", f"{BUCKET}/job/mainstem_plan.json", False),
+    (JOB, "s3:DeleteObject", f"{BUCKET}/job/plan.json", False),
     (JOB, "s3:GetObject", f"{BUCKET}/other/secret.csv", False),
     (JOB, "s3:GetObject", f"{BUCKET}/lakeside/raw/a", False),
     (JOB, "s3:GetObject", f"{BUCKET}/athena-results/a.csv", False),
@@ -180,7 +180,7 @@ def table(name: str) -> dict[str, Any]:
 def test_the_job_can_do_its_work(job: Identity) -> None:
     body = {"Bucket": "shop-lake", "Key": "lake/raw/orders/data/a.parquet"}
     assert job.may("secretsmanager", "get_secret_value", SecretId="shop/reader")
-    assert job.may("s3", "get_object", Bucket="shop-lake", Key="job/mainstem_plan.json")
+    assert job.may("s3", "get_object", Bucket="shop-lake", Key="job/plan.json")
     assert job.may("s3", "put_object", **body, Body=b"rows")
     assert job.may("s3", "get_object", **body)
     assert job.may("s3", "list_objects_v2", Bucket="shop-lake", Prefix="lake/raw/")

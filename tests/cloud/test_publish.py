@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import subprocess
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +17,7 @@ import pytest
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
 
 from cloud.conftest import Account
-from cloud.test_policies import PUBLISHER, Identity
+from cloud.test_policies import PUBLISHER, READER, Identity
 from mainstem import wiring
 from mainstem.catalog.glue import GlueCatalog, Shown, hive_type
 from mainstem.engine.session import extension
@@ -25,7 +27,7 @@ from mainstem.lake.publish import Published, Remote, publish
 from mainstem.lake.s3 import Lock, S3Files
 from mainstem.project.load import load_project
 from mainstem.schema import Kind, TableName, Type
-from servers.ministack import REGION, Ministack
+from servers.ministack import CLOUD, REGION, Ministack
 from support import execute_sql, mainstem, make_project, run
 
 NAMES = (f"lake-{number}" for number in itertools.count())
@@ -136,6 +138,24 @@ def test_pyiceberg_reads_and_writes_on_through_its_own_glue_catalog(place: Place
     assert place.rows(ORDERS) == local_rows(filled, ORDERS)
 
 
+def test_awswrangler_sees_the_tables_and_their_types(place: Place, filled: Path) -> None:
+    published(filled, place.remote())
+    program = (
+        "import awswrangler as wr, json, sys\n"
+        "wr.config.glue_endpoint_url = sys.argv[1]\n"
+        "print(json.dumps(wr.catalog.get_table_types(database=sys.argv[2], table='order_lines')))"
+    )
+    done = subprocess.run(
+        [str(CLOUD / "python"), "-c", program, place.aws.endpoint, place.databases["raw"]],
+        env={**os.environ, **place.aws.environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    types = {"order_number": "bigint", "line_number": "bigint", "product": "string", "quantity": "bigint"}
+    assert json.loads(done.stdout) == {**types, "price": "decimal(10,2)"}
+
+
 def test_only_what_is_new_is_uploaded(place: Place, filled: Path) -> None:
     published(filled, place.remote())
     again = published(filled, place.remote())
@@ -184,8 +204,13 @@ def test_the_publishers_policy_is_enough(account: Account, filled: Path) -> None
     assert done.returncode == 0, done.stderr
     found = account.aws.client("glue").get_table(DatabaseName="shop_mart", Name="fact_lines")["Table"]
     assert found["Parameters"]["metadata_location"].startswith("s3://shop-lake/lake/mart/")
-    assert not identity.may("s3", "get_object", Bucket="shop-lake", Key="job/mainstem_plan.json")
-    assert not identity.may("s3", "put_object", Bucket="shop-lake", Key="job/mainstem_plan.json", Body=b"x")
+    reader = Identity(account, "as-reader-who-publishes", READER)
+    keys = dict(zip(environment, reader.keys, strict=True))
+    refused = mainstem("publish", cwd=filled, env=keys)
+    assert refused.returncode == 4
+    assert "AWS refused: AccessDenied" in refused.stderr
+    assert not identity.may("s3", "get_object", Bucket="shop-lake", Key="job/plan.json")
+    assert not identity.may("s3", "put_object", Bucket="shop-lake", Key="job/plan.json", Body=b"x")
     assert not identity.may("glue", "delete_table", DatabaseName="shop_mart", Name="fact_lines")
     assert not identity.may("secretsmanager", "get_secret_value", SecretId="shop/reader")
 
@@ -354,13 +379,16 @@ def test_every_type_has_a_word_in_glue() -> None:
 # The lock
 
 
-def lock(place: Place, holder: str) -> Lock:
-    return Lock(place.aws.client("s3"), f"s3://{place.name}/lake/publisher.lock", holder)
+def lock(place: Place, host: str, process: int = 1) -> Lock:
+    return Lock(place.aws.client("s3"), f"s3://{place.name}/lake/publisher.lock", host, process)
 
 
 def test_one_publisher_at_a_time(place: Place) -> None:
     with lock(place, "ann") as held:
-        with pytest.raises(LakeUnavailable, match="another publisher is at work: ann"), lock(place, "bob"):
+        with (
+            pytest.raises(LakeUnavailable, match="another publisher is at work: process 1 on ann"),
+            lock(place, "bob"),
+        ):
             pass
         held.renew()
     with lock(place, "bob"):
@@ -375,6 +403,28 @@ def test_a_dead_publisher_is_succeeded_and_notices(place: Place, monkeypatch: py
             dead.renew()
         dead.__exit__()  # takes nothing away from bob
         held.renew()
+
+
+def test_a_dead_process_of_this_machine_is_succeeded_at_once(place: Place) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    lock(place, "ann", ended.pid).__enter__()
+    with pytest.raises(LakeUnavailable), lock(place, "bob"):
+        pass  # of another machine's processes nothing is known
+    with lock(place, "ann", os.getpid()), pytest.raises(LakeUnavailable), lock(place, "ann", 2):
+        pass  # this process lives
+
+
+def test_killed_between_two_pointers_the_next_one_finishes(place: Place, filled: Path) -> None:
+    crash = {"MAINSTEM_CRASH_AT": "publish.pointer:3"}
+    done = mainstem("publish", cwd=filled, env={**place.aws.environment, **crash})
+    assert done.returncode == -9
+    assert len(place.catalog().tables()) == 2
+    again = mainstem("publish", cwd=filled, env=place.aws.environment)
+    assert again.returncode == 0, again.stderr
+    assert "3 tables of 5 changed" in again.stdout
+    for name in TABLES:
+        assert place.rows(name) == local_rows(filled, name)
 
 
 def test_many_at_the_lock_one_gets_it(place: Place) -> None:

@@ -127,7 +127,8 @@ def test_no_secret_is_in_any_file_or_in_the_state(account: Account, shop: Path) 
         assert "C4n4ry" not in text
         assert "db.example" not in text
     arguments = account.values("aws_glue_job.run")["default_arguments"]
-    assert arguments["--PLAN"] == "s3://shop-lake/job/mainstem_plan.json"
+    assert arguments["--secret-shop"] == "shop/reader"
+    assert arguments["--plan"] == "s3://shop-lake/job/plan.json"
 
 
 def test_checkov_finds_nothing_that_is_not_explained(account: Account, tmp_path: Path) -> None:

@@ -116,7 +116,10 @@ def checkout(tmp_path: Path) -> Path:
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "python").touch()
     (tmp_path / ".make").mkdir()
-    for age, stamp in enumerate(("venv", "system", "dev", "run")):
+    for name in ("emulator", "lint"):
+        (tmp_path / "tests" / "cloud").mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "tests" / "cloud" / f"{name}.txt", tmp_path / "tests" / "cloud")
+    for age, stamp in enumerate(("venv", "system", "dev", "aws", "run")):
         path = tmp_path / ".make" / stamp
         path.touch()
         os.utime(path, (4e9 + age, 4e9 + age))
@@ -156,6 +159,12 @@ def test_a_change_is_installed(checkout: Path, changed: str, target: str) -> Non
     plan = planned(checkout, target)
     assert "--require-hashes" in plan
     assert "--no-deps --no-build-isolation --editable ." in plan
+
+
+def test_a_change_of_the_emulator_is_installed(checkout: Path) -> None:
+    newer(checkout / "tests" / "cloud" / "emulator.txt")
+    assert "--requirement tests/cloud/$name.txt" in planned(checkout, "dev")
+    assert "tests/cloud" not in planned(checkout, "setup")
 
 
 def test_a_lost_environment_is_made_again(checkout: Path) -> None:

@@ -495,7 +495,7 @@ MUTANTS = (
         "run/execute.py",
         "        resume.end(parts.lake.root)",
         "        pass",
-        "tests/run/test_resume.py -k commands",
+        "tests/run/test_resume.py -k ended_well",
     ),
     _m(
         "a back-fill reads nothing again",

@@ -6,7 +6,7 @@ from mainstem.deploy.hcl import Attr, Comment, Expr, Item, Template, Value, attr
 from mainstem.project.awsnames import Names
 from mainstem.schema import MART, RAW
 
-SCRIPT, PLAN = "mainstem_job.py", "mainstem_plan.json"
+SCRIPT, PLAN = "mainstem_job.py", "plan.json"
 VERSION = "5.1"  # Spark 3.5.6, Iceberg included
 _ABOUT = {RAW: "The sources' tables, as they are", MART: "The models"}
 
@@ -74,17 +74,6 @@ def glue(names: Names) -> list[Item]:
     ]
 
 
-def catalog_settings(names: Names, catalog: str = "lake") -> dict[str, str]:
-    """Spark's settings for the lake's catalog in Glue, as the job's plan takes them."""
-    place = f"spark.sql.catalog.{catalog}"
-    return {
-        place: "org.apache.iceberg.spark.SparkCatalog",
-        f"{place}.catalog-impl": "org.apache.iceberg.aws.glue.GlueCatalog",
-        f"{place}.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
-        f"{place}.warehouse": f"s3://{names.bucket}/{names.prefix}",
-    }
-
-
 def _database(names: Names, namespace: str) -> Item:
     return resource(
         "aws_glue_catalog_database",
@@ -104,8 +93,11 @@ def _job(names: Names) -> Item:
         "--enable-continuous-cloudwatch-log": "true",
         "--enable-metrics": "true",
         "--job-bookmark-option": "job-bookmark-disable",
-        "--PLAN": Template(f"s3://${{var.bucket}}/job/{PLAN}"),
-        "--RESULT": Template("s3://${var.bucket}/runs/result.json"),
+        "--plan": Template(f"s3://${{var.bucket}}/job/{PLAN}"),
+        "--result": Template("s3://${var.bucket}/runs/result.json"),
+        "--warehouse": Template(f"s3://${{var.bucket}}/{names.prefix}"),
+        "--database": names.database,
+        **{f"--secret-{source}": secret for source, secret in sorted(names.secrets.items())},
     }
     return resource(
         "aws_glue_job",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pyiceberg.manifest import DataFile as IcebergDataFile
 
-from mainstem import metadata
+from mainstem import crash, metadata
 from mainstem.catalog.glue import GlueCatalog, Shown
 from mainstem.catalog.port import Release
 from mainstem.errors import LakeUnavailable, UsageError, Where
@@ -177,6 +177,7 @@ def _copied(location: str, root: Path, folder: str, wanted: Sequence[str]) -> It
 def _moved(ready: _Ready, remote: Remote) -> None:
     if not ready.table.changed:
         return
+    crash.point("publish.pointer")
     name, new = ready.table.name, ready.table.metadata_location
     # An error leaves the files: the pointer may have moved all the same.
     if not remote.catalog.swap(name, ready.base, new, ready.shown):

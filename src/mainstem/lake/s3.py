@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import uuid
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -62,23 +63,35 @@ class S3Files(Files):
                 continue
 
 
-class Lock:
-    """One publisher at a time: an object that only one can create. A holder that died is succeeded when its
-    lease of an hour has run out; `renew` extends it, and fails if that has happened."""
+@dataclass(frozen=True, slots=True)
+class _Holder:
+    tag: str
+    since: datetime
+    host: str
+    process: int
 
-    def __init__(self, client: Any, location: str, holder: str) -> None:
+
+class Lock:
+    """One publisher at a time: an object that only one can create. A holder that died is succeeded: at once
+    on the same machine, elsewhere when its lease of an hour has run out. `renew` extends the lease, and fails
+    if somebody else has it by then. `host` and `process` are this publisher's, for others to know."""
+
+    def __init__(self, client: Any, location: str, host: str, process: int) -> None:
         self._client = client
         self._location = location
-        self._holder = f"{holder} {uuid.uuid4().hex[:8]}"
+        self._host = host
+        self._process = process
         self._tag = ""
 
     def __enter__(self) -> Lock:
         """LakeUnavailable if somebody else holds it; says who, since when."""
         if not self._put(IfNoneMatch="*"):
-            tag, since, holder = self._present()
-            if datetime.now(UTC) - since < LEASE or not self._put(IfMatch=tag):
+            found = self._present()
+            over = datetime.now(UTC) - found.since >= LEASE or self._is_dead(found)
+            if not over or not self._put(IfMatch=found.tag):
+                who = f"process {found.process} on {found.host}"
                 raise LakeUnavailable(
-                    f"another publisher is at work: {holder}, since {since:%Y-%m-%d %H:%M} UTC",
+                    f"another publisher is at work: {who}, since {found.since:%Y-%m-%d %H:%M} UTC",
                     hint="wait for it to end, then try again",
                 )
         return self
@@ -95,7 +108,8 @@ class Lock:
             return  # the lease will run out
 
     def _put(self, **condition: str) -> bool:
-        content = json.dumps({"holder": self._holder, "at": datetime.now(UTC).isoformat()}).encode()
+        signed = {"host": self._host, "process": self._process, "at": datetime.now(UTC).isoformat()}
+        content = json.dumps(signed).encode()
         try:
             done = self._client.put_object(**_place(self._location), Body=content, **condition)
         except (ClientError, BotoCoreError) as error:
@@ -105,15 +119,27 @@ class Lock:
         self._tag = str(done["ETag"])
         return True
 
-    def _present(self) -> tuple[str, datetime, str]:
+    def _present(self) -> _Holder:
         with _mapped(self._location):
             found = self._client.get_object(**_place(self._location))
             text = found["Body"].read()
         try:
-            holder = str(json.loads(text)["holder"])
+            signed = json.loads(text)
+            host, process = str(signed["host"]), int(signed["process"])
         except (ValueError, KeyError, TypeError):
-            holder = "unknown"
-        return str(found["ETag"]), found["LastModified"], holder
+            host, process = "", 0
+        return _Holder(str(found["ETag"]), found["LastModified"], host, process)
+
+    def _is_dead(self, holder: _Holder) -> bool:
+        if holder.host != self._host:
+            return False
+        try:
+            os.kill(holder.process, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            pass  # it lives, as another user
+        return False
 
 
 def _place(location: str) -> dict[str, str]:

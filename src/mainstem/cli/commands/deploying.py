@@ -9,7 +9,7 @@ import typer
 
 from mainstem.cli import console
 from mainstem.cli.commands.common import open_project
-from mainstem.errors import UsageError, Where
+from mainstem.errors import MainstemError, UsageError, Where
 from mainstem.project.load import FILE, Project
 from mainstem.project.owned import generated, texts, write_owned
 from mainstem.project.targets import AwsTarget
@@ -45,7 +45,7 @@ def aws(
     elif diff:
         _diff(project, files)
     else:
-        _write(project, files)
+        _write(project, files | _job(project))
 
 
 def aws_target(project: Project, name: str) -> AwsTarget:
@@ -66,6 +66,19 @@ def _files(project: Project, target: str) -> dict[str, str]:
     return infrastructure(project, target, aws_target(project, target))
 
 
+def _job(project: Project) -> dict[str, str]:
+    """The job's files; none, and a note, for a project that Spark cannot run as it stands."""
+    from mainstem import wiring
+    from mainstem.deploy import FOLDER
+
+    try:
+        return {f"{FOLDER}/job/{name}": text for name, text in wiring.emit_job(project).items()}
+    except MainstemError as error:
+        console.note(f"  {FOLDER}/job was not written, so that there is nothing yet for Glue to run:")
+        console.note(f"  {error}")
+        return {}
+
+
 def _write(project: Project, files: dict[str, str]) -> None:
     from mainstem.deploy import FOLDER
 
@@ -79,8 +92,8 @@ def _write(project: Project, files: dict[str, str]) -> None:
 def _diff(project: Project, files: dict[str, str]) -> None:
     from mainstem.draft import propose
 
-    before = generated(project.root, _RECORD)
-    proposed = propose(texts(project.root, {*before, *files}), before, files)
+    before = {path: text for path, text in generated(project.root, _RECORD).items() if path in files}
+    proposed = propose(texts(project.root, files), before, files)
     for note in proposed.notes:
         console.note(f"  {note}")
     if proposed.patch:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,7 +33,7 @@ def publish(
     config = aws_target(project, target)
     names = names_of(project, target, config)
     release = wiring.current_release(wiring.open_lake(project))
-    with wiring.open_remote(names, config, socket.gethostname()) as remote:
+    with wiring.open_remote(names, config) as remote:
         done = publish_release(release, remote, _told)
     changed = [one for one in done if one.changed]
     uploaded = sum(one.uploaded for one in changed)

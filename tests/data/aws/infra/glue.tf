@@ -72,8 +72,11 @@ resource "aws_glue_job" "run" {
     "--enable-continuous-cloudwatch-log" = "true"
     "--enable-metrics"                   = "true"
     "--job-bookmark-option"              = "job-bookmark-disable"
-    "--PLAN"                             = "s3://${var.bucket}/job/mainstem_plan.json"
-    "--RESULT"                           = "s3://${var.bucket}/runs/result.json"
+    "--plan"                             = "s3://${var.bucket}/job/plan.json"
+    "--result"                           = "s3://${var.bucket}/runs/result.json"
+    "--warehouse"                        = "s3://${var.bucket}/lake"
+    "--database"                         = "shop"
+    "--secret-shop"                      = "shop/reader"
   }
 
   command {
