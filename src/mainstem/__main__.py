@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
+
+
+def _open_standard() -> None:
+    """Give a process that was started without standard streams (`>&-`) the empty device: nothing is written
+    to them, and no file of the lake gets their numbers."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number: that of the stream
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    _open_standard()
     if sys.argv[1:] == ["--version"]:
         # Answered before anything is loaded: scripts ask for it often.
         from mainstem import __version__

@@ -248,11 +248,42 @@ def test_a_second_init_does_not_forget_what_an_edited_file_was_drafted_as(
     assert "+    select cast(returned_on as date) as day from raw.returns" in patch
 
 
-def test_several_sources_want_a_name(cli: Cli, project: Path, url: str) -> None:
+DESK = """
+create table tickets (
+  id integer primary key, client_id integer not null, opened_on date not null,
+  minutes_spent integer not null);
+insert into tickets values (1, 1, '2024-03-02', 15), (2, 3, '2024-03-05', 25);
+"""
+
+
+def test_several_sources_share_their_dimensions(cli: Cli, project: Path, tmp_path: Path) -> None:
+    execute(tmp_path / "desk.db", DESK)
+    with (project / "mainstem.yml").open("a") as file:
+        file.write(f"  desk:\n    url: sqlite:///{tmp_path / 'desk.db'}\n")
+    code, out, err = cli("-C", str(project), "draft")
+    assert code == 0
+    assert "desk: looked at the data of 1 table" in err
+    assert "tickets.client_id → clients.id (score 1.00: name 1.00, by name alone)" in out
+    _, patch, _ = cli("-C", str(project), "draft", "--diff")
+    assert {line.split(" b/")[1] for line in patch.splitlines() if line.startswith("diff --git")} == {
+        "dashboards/fact_tickets.yml", "models/dim_dates.sql", "models/fact_tickets.sql"
+    }  # fmt: skip
+    subprocess.run(["git", "init", "-q", "."], cwd=project, check=True)
+    subprocess.run(["git", "apply", "-"], cwd=project, input=patch.encode(), check=True)
+    assert cli("-C", str(project), "run")[0] == 0
+    _, out, _ = cli(
+        "-C", str(project), "query", "--output", "json",
+        "select client_name, sum(minutes_spent) as minutes, sum(s.amount) as sold from fact_tickets t "
+        "join dim_clients using (client_key) join fact_sales s using (client_key) group by 1 order by 1",
+    )  # fmt: skip
+    assert [(row["client_name"], row["minutes"]) for row in json.loads(out)] == [("Ann", 15), ("Cy", 25)]
+
+
+def test_a_source_by_name_and_two_tables_of_one_name(cli: Cli, project: Path, url: str) -> None:
     with (project / "mainstem.yml").open("a") as file:
         file.write(f"  other:\n    url: {url}\n")
     code, _, err = cli("-C", str(project), "draft")
-    assert (code, "--source" in err) == (2, True)
+    assert (code, "--source" in err, "raw.clients" in err) == (2, True, True)
     assert cli("-C", str(project), "draft", "--source", "other")[0] == 0
     code, _, err = cli("-C", str(project), "draft", "--source", "othr")
     assert (code, "did you mean other" in err) == (2, True)

@@ -10,8 +10,8 @@ from mainstem.schema import Column, Kind, Type
 
 TYPES = {
     "int": Type(Kind.INT), "num": Type(Kind.DECIMAL, 10, 2), "date": Type(Kind.DATE),
-    "time": Type(Kind.TIMESTAMP), "text": Type(Kind.STRING),
-    "bool": Type(Kind.BOOLEAN), "bytes": Type(Kind.BINARY),
+    "time": Type(Kind.TIMESTAMP), "text": Type(Kind.STRING), "bool": Type(Kind.BOOLEAN),
+    "bytes": Type(Kind.BINARY),
 }  # fmt: skip
 
 

@@ -76,6 +76,7 @@ def test_a_dashboard_of_levels_shows_levels_first() -> None:
     shown = board(database(WARDS), "fact_bed_counts")
     assert next(iter(shown["measures"])) == "average_occupied_beds"
     assert shown["measures"]["average_occupied_beds"]["format"] == ",.1f"
+    assert shown["measures"]["snapshots"]["count"] == "*", "a number of rows is not called as the level"
 
 
 READINGS = """

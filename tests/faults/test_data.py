@@ -143,7 +143,7 @@ CHANGES = {
         "alter table shapes modify n varchar(20)",
         "update shapes set b = 'b2', a = 'a3', n = 3; alter table shapes modify b varchar(20) not null",
         "alter table shapes modify a varchar(20) character set latin1",
-        "alter table shapes drop primary key, add primary key (id, n)",
+        "update shapes set n = id; alter table shapes drop primary key, add primary key (id, n)",
         "alter table shapes comment 'only words'",
     ],
     "postgres": [
@@ -199,6 +199,7 @@ def in_the_source(world: World, table: str) -> dict[str, list[str | None]]:
     )
     found = {}
     for name in names.split():
-        texts = world.sql(f"select coalesce(concat('=', {name}), '-') from {table} order by id").splitlines()
+        text = f"concat('=', {name})" if world.kind == "mariadb" else f"'=' || cast({name} as text)"
+        texts = world.sql(f"select coalesce({text}, '-') from {table} order by id").splitlines()
         found[name] = [None if text == "-" else text[1:] for text in texts]
     return found

@@ -91,7 +91,7 @@ def test_f09_an_answer_that_is_stuck(world: World) -> None:
     """The server has computed the fingerprint; the answer does not come through, nor does any other."""
     world.configure(f"retries: 0\ntimeout: {TIMEOUT}")
     with world.behind() as proxy:
-        proxy.when(rb"(crc32|md5).*transfers", lambda: setattr(proxy, "mode", "stall"))
+        proxy.when(rb"(crc32|md5|hash).*transfers", lambda: setattr(proxy, "mode", "stall"))
         world.fails(4)
         assert proxy.fired
         assert proxy.noticed() <= 2 * TIMEOUT

@@ -387,3 +387,11 @@ def test_history_is_bounded_by_the_releases(lake: Lake) -> None:
             lake.publish("run-3", {ORDERS: version}, {})
     snapshots = json.loads(Path(version.metadata_location).read_text())["snapshots"]
     assert [s["sequence-number"] for s in snapshots] == [4, 11, 12]
+
+
+@pytest.mark.parametrize("key", ["columns", "key", "position", "cursor", "proofs", "tally"])
+def test_what_a_version_remembers_is_damaged(lake: Lake, key: str) -> None:
+    """A bit has flipped in the summary: told as damage, not as a defect of ours."""
+    staged = lake.stage(ORDERS, COLUMNS, orders(1))
+    with pytest.raises(LakeUnavailable, match=f"damaged: what it says of mainstem.{key}"):
+        lake.commit(staged, run="run-1", summary={f"mainstem.{key}": '{"a": 1'})

@@ -150,14 +150,14 @@ MUTANTS = (
         "lake/parquet.py",
         '"write_page_checksum": True',
         '"write_page_checksum": False',
-        f"{_DISK} -k bit_flips_in_the_data",
+        f"{_DISK} -k pages_carry_checksums",
     ),
     _m(
-        "statistics of floating point, by which NaN is skipped",
-        "lake/parquet.py",
-        "if c.type.kind not in (Kind.FLOAT, Kind.DOUBLE)]",
-        "]",
-        _VALUES,
+        "a full disk is not told as one",
+        "lake/storage.py",
+        "    if code in (errno.ENOSPC, errno.EDQUOT):",
+        "    if code in (errno.EDQUOT,):",
+        _CRASH,
     ),
     _m(
         "NULLs are counted of the last row group alone",
@@ -362,8 +362,8 @@ MUTANTS = (
     _m(
         "a run with errors publishes",
         "run/execute.py",
-        "    if board.errors or hold:\n        return current, False\n",
-        "    if hold:\n        return current, False\n",
+        "    if board.errors or hold:",
+        "    if hold:",
         _RUN,
     ),
     _m(
@@ -412,8 +412,10 @@ MUTANTS = (
     _m(
         "a lost connection is the end of the rows",
         "source/mysql/session.py",
-        '            raise SourceUnavailable("the connection to the server was lost")\n',
-        "            return 0\n",
+        "        if not count:\n"
+        '            raise SourceUnavailable("the connection to the server was lost")\n'
+        "        return int(count)",
+        "        return int(count)",
         "tests/source/test_mysql_faults.py -k 'network_breaks and close'",
     ),
     # Who may know
@@ -493,7 +495,7 @@ MUTANTS = (
         "run/execute.py",
         "        resume.end(parts.lake.root)",
         "        pass",
-        "tests/run/test_resume.py -k commands",
+        "tests/run/test_resume.py -k ended_well",
     ),
     _m(
         "a back-fill reads nothing again",

@@ -218,6 +218,13 @@ def test_a_run_that_is_begun_anew_forgets(tiny: Path) -> None:
     assert left.runs == (second,) != (first,)
 
 
+def test_a_run_that_ended_well_leaves_nothing(tiny: Path) -> None:
+    for status in ("published", "unchanged"):
+        assert run(tiny).status == status
+        with pytest.raises(UsageError, match="no unfinished run"):
+            _resumed(tiny)
+
+
 # Held steps
 
 
@@ -235,6 +242,7 @@ def test_steps_are_held_then_published_together(tiny: Path, tmp_path: Path) -> N
         ran = _held(tiny, step)
         assert (ran.status, ran.outcome.exit_code) == ("held", 0), ran.messages
         assert ask(tiny, "select count(*) from fact_lines") == [(8,)], "readers see nothing of it"
+    assert ran.table("mart.fact_lines")["rows"] == 9, "a held model reads what other steps hold"
     reads: list[str] = []
     ran = run(tiny, resume=True, options=RunOptions(name="daily"), adapt=through(unchanged, reads))
     assert (ran.status, reads) == ("published", [])

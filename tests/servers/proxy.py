@@ -87,7 +87,7 @@ class Proxy:
                 return
             self.connections += 1
             try:
-                server = socket.create_connection(self.target)
+                server = _connected(self.target)
             except OSError:
                 client.close()
                 continue
@@ -175,6 +175,18 @@ class Proxy:
                         return
                 except TimeoutError:
                     continue
+
+
+def _connected(target: tuple[str, int]) -> socket.socket:
+    """With a small buffer: what the server has sent is near, what it has not is not under way."""
+    server = socket.socket()
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    try:
+        server.connect(target)
+    except OSError:
+        server.close()
+        raise
+    return server
 
 
 def _send(sink: socket.socket, block: bytes) -> None:

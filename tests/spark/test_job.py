@@ -17,6 +17,7 @@ from cases.mysql import CASES
 from e2e.conftest import PASSWORD, READER, Workplace, begin, load_mariadb, url_of
 from mainstem import wiring
 from mainstem.contract.model_checks import Promise, Question, Reference, questions
+from mainstem.engine.spark import functions
 from mainstem.errors import EngineFailed, UsageError
 from mainstem.hashing import mysql_double_text
 from mainstem.job import launch, script
@@ -36,10 +37,11 @@ SPARK = RunOptions(target="spark")
 @pytest.fixture(scope="module")
 def classic(mariadb: MariaDB, tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     """The drafted classicmodels with a Spark target, nothing run yet."""
-    load_mariadb(mariadb, "classicmodels.mysql.sql", "classicspark")
-    place = begin(tmp_path_factory.mktemp("classic"), "shop", url_of(mariadb, "classicspark"))
+    load_mariadb(mariadb, "classicmodels.mysql.sql", "classicmodels")
+    url = url_of(mariadb, "classicmodels")
+    place = begin(tmp_path_factory.mktemp("classic"), "classicmodels", url)
     on_spark(place.root)
-    (place.root / ".env").write_text(f"SHOP_URL={place.env['SHOP_URL']}\n")
+    (place.root / ".env").write_text(f"CLASSICMODELS_URL={url}\n")
     return place
 
 
@@ -133,7 +135,7 @@ NEVER = {"sql": "SELECT CAST(1 AS BIGINT)", "rule": "zero", "before": 0, "warnin
 def test_a_change_then_a_broken_model_then_duckdb(ran: Workplace, mariadb: MariaDB) -> None:
     """What changed is read again, the rest stays; a model that breaks its grain is refused with its reason; a
     local run takes over where Spark left."""
-    mariadb.execute("update payments set amount = amount + 1 where customerNumber = 103", "classicspark")
+    mariadb.execute("update payments set amount = amount + 1 where customerNumber = 103", "classicmodels")
     try:
         root = ran.root
         lab = "select distinct postalCode, city, state, country from raw.customers"
@@ -160,7 +162,7 @@ def test_a_change_then_a_broken_model_then_duckdb(ran: Workplace, mariadb: Maria
         assert taken.table("raw.orders")["status"] == "unchanged"
         assert run(root).status == "unchanged"
     finally:
-        mariadb.execute("update payments set amount = amount - 1 where customerNumber = 103", "classicspark")
+        mariadb.execute("update payments set amount = amount - 1 where customerNumber = 103", "classicmodels")
 
 
 # Types, against the local reader
@@ -341,6 +343,9 @@ def test_the_script_prints_doubles_as_mysql_does() -> None:
     ]
     wanted = mysql_double_text(pa.array(values)).to_pylist()
     assert [script.mysql_double(value) for value in values] == wanted
+    assert [functions.mysql_double(value) for value in values] == wanted
+    assert script.double_bits(-0.5) == functions.double_bits(-0.5) == "BFE0000000000000"
+    assert script.float_bits(0.5) == functions.float_bits(0.5) == "3F000000"
 
 
 def test_the_script_names_a_digest_as_the_plan_does() -> None:

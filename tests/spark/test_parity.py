@@ -26,7 +26,8 @@ from support import run
 
 def both_engines(root: Path, spark: Spark) -> list[ModelParity]:
     """Run the project locally, then compare its models over that release."""
-    assert run(root).status == "published"
+    done = run(root)
+    assert done.status == "published", done.messages
     project = load_project(root)
     lake = wiring.open_lake(project)
     engines: Mapping[str, Callable[[], Engine]] = {
@@ -65,11 +66,11 @@ def drafted(place: Workplace, url: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("dump", "name"), [("classicmodels.mysql.sql", "classic"), ("sakila.mysql.sql", "sakila")]
+    ("dump", "name"), [("classicmodels.mysql.sql", "classicmodels"), ("sakila.mysql.sql", "sakila")]
 )
 def test_a_sample_of_mariadb(mariadb: MariaDB, spark: Spark, tmp_path: Path, dump: str, name: str) -> None:
-    load_mariadb(mariadb, dump, f"{name}parity")
-    url = url_of(mariadb, f"{name}parity")
+    load_mariadb(mariadb, dump, name)
+    url = url_of(mariadb, name)
     holds(both_engines(drafted(begin(tmp_path, name, url), url), spark))
 
 

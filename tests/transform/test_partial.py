@@ -27,12 +27,14 @@ from mainstem.transform import partial as partial_module
 from mainstem.transform.build import Builder
 from mainstem.transform.partial import Partial, consider
 
-LONG, TEXT = Type(Kind.LONG), Type(Kind.STRING)
+LONG, TEXT, DOUBLE = Type(Kind.LONG), Type(Kind.STRING), Type(Kind.DOUBLE)
+ARROW = {LONG: pa.int64(), TEXT: pa.string(), DOUBLE: pa.float64()}
 COLUMNS = {
     "lines": (Column("o", LONG), Column("n", LONG), Column("p", TEXT), Column("q", LONG)),
     "orders": (Column("o", LONG), Column("c", LONG), Column("s", TEXT)),
     "customers": (Column("c", LONG), Column("land", TEXT)),
     "products": (Column("p", TEXT), Column("kind", TEXT)),
+    "weights": (Column("o", LONG), Column("w", DOUBLE)),
 }
 MODELS = {
     "as drafted": """
@@ -91,7 +93,7 @@ class Shop:
         kept = {n: old[n] for n, part in wanted.items() if n in old and old[n][1] == part}
         fresh = [n for n in wanted if n not in kept]
         name, columns = TableName("raw", table), COLUMNS[table]
-        schema = pa.schema([(c.name, pa.int64() if c.type == LONG else pa.string()) for c in columns])
+        schema = pa.schema([(c.name, ARROW[c.type]) for c in columns])
         batches = [
             pa.RecordBatch.from_arrays(
                 [pa.array([row[i] for row in wanted[n]], schema.types[i]) for i in range(len(columns))],
@@ -261,3 +263,26 @@ def _every_file(lake: Lake, name: TableName) -> set[Path]:
     for file in Path(folder.metadata_location).parent.glob("*.metadata.json"):
         found |= set(metadata.load(str(file)).files or ())
     return found
+
+
+@pytest.mark.parametrize(("was", "now"), [(0.0, -0.0), (float("nan"), 1.0), (None, 0.0), (1.0, None)])
+def test_every_change_of_a_number_is_seen(tmp_path: Path, was: float | None, now: float | None) -> None:
+    one = model("select o as order_key, w, w < 0 or 1 / w < 0 as negative from raw.weights")
+    shop = Shop(Lake(tmp_path), {"weights": [(1, was), (2, float("nan")), (2, float("nan"))]})
+    shop.commit()
+    with Sliced(tmp_path / "tmp") as engine:
+        engine.attach({name: version.metadata_location for name, version in shop.versions.items()})
+        head, _ = built(engine, shop.lake, one, shop, "")
+        before = dict(shop.versions)
+        shop.rows["weights"][0] = (1, now)
+        shop.parts.clear()  # all files are new, as after a whole load
+        shop.commit()
+        partial = consider(one, head, before, shop.versions)
+        assert isinstance(partial, Partial), partial
+        version, how = built(engine, shop.lake, one, shop, partial)
+        assert how == "in part: 1 key of 3 computed again"
+        engine.attach({TableName("mart", "fact"): version.metadata_location})
+        rows = engine.query("select w, negative from mart.fact where order_key = 1").to_pylist()
+    expected = None if now is None else str(now).startswith("-")
+    assert [row["negative"] for row in rows] == [expected]
+    assert str(rows[0]["w"]) == str(now)

@@ -71,6 +71,17 @@ def mean(node: exp.Expr, types: list[SqlType]) -> exp.Expr:
     return spark("CAST(:s AS DOUBLE) / NULLIF(CAST(:n AS DOUBLE), 0)", s=sum_, n=count)
 
 
+def joined_list(node: exp.Expr, types: list[SqlType]) -> exp.Expr:
+    """ARRAY_TO_STRING of a sorted list of texts; NULLs are left out of the text."""
+    (type_,) = types
+    x, distinct = _argument(node)
+    if type_.family is not Family.TEXT or not isinstance(node.expression, exp.Literal):
+        raise Refused(node, f"{words(node)} is no sorted list of texts with a literal between them")
+    gathered = "COLLECT_SET" if distinct else "COLLECT_LIST"
+    text = f"ARRAY_JOIN(ARRAY_SORT({gathered}(:x)), :s)"
+    return spark(f"CASE WHEN COUNT(*) = 0 THEN NULL ELSE {text} END", x=x, s=node.expression)
+
+
 def joined_text(node: exp.Expr, types: list[SqlType]) -> exp.Expr:
     """STRING_AGG in the order of its own values; any other order is one that Spark 3.5 cannot keep."""
     ordered = node.this

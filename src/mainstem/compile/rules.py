@@ -133,6 +133,8 @@ RULES: tuple[Rule, ...] = (
          "the exact sum as a double, divided by the count (Spark: of decimals a rounded decimal)", late=True),
     Rule("string_agg", (exp.GroupConcat,), _none, aggregates.joined_text,
          "ordered by its own values (Spark 3.5 has none)", late=True),
+    Rule("array_to_string", (exp.ArrayToString,), _argument, aggregates.joined_list,
+         "of a sorted list of texts; other lists are refused"),
     Rule("trim", (exp.Trim,), _none, scalars.trimmed, "takes all spaces of Unicode (Spark: the first one)"),
     Rule("upper, lower", (exp.Upper, exp.Lower), _none, scalars.cased,
          "letter by letter (Java: ß becomes SS, a Σ at the end of a word ς)"),

@@ -10,6 +10,7 @@ from mainstem.draft.explain import explain
 from mainstem.draft.facts import find
 from mainstem.draft.graph import build
 from mainstem.draft.histories import with_histories
+from mainstem.draft.joined import joined, joined_profiles
 from mainstem.draft.links import with_links
 from mainstem.draft.lint import SQLFLUFF
 from mainstem.draft.patch import Proposed, propose
@@ -32,6 +33,8 @@ __all__ = [
     "explain",
     "from_benchmark",
     "inclusions",
+    "joined",
+    "joined_profiles",
     "propose",
     "render",
     "sums",

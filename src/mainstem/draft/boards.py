@@ -82,7 +82,8 @@ def _measures(fact: Fact) -> dict[str, Any]:
     if not adding:  # a level at a time: what people look at is the level, not how often it was taken
         for m in levels[:3]:
             shown |= _average(m, None, shown)
-    count = fact.name.removeprefix("fact_")
+    # "Hub stock: 360" would read as the stock: of levels, the rows are called what they are.
+    count = "snapshots" if levels and not adding else fact.name.removeprefix("fact_")
     shown[count if count not in shown else f"{count}_count"] = header.flow(count="*", format=",")
     amount = next((m for m in fact.measures if m.product_of), None)
     for m in fact.measures:

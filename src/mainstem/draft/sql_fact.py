@@ -57,7 +57,7 @@ def named(sql: str, name: str) -> str:
         days = sql.removeprefix("date_diff(").removesuffix(")").replace(", cast(", ",\n            cast(")
         return f"date_diff(\n            {days}\n        ) as {quoted}"
     if len(line) > _WIDTH and "\n" not in sql and not sql.startswith("coalesce("):
-        broken = sql.replace(" || '|' || ", "\n            || '|' || ").replace(" * ", "\n            * ")
+        broken = sql.replace(" || '|' || ", "\n        || '|' || ").replace(" * ", "\n        * ")
         return f"{broken} as {quoted}"
     value, _, member = sql.removesuffix(")").rpartition(", ")
     plain = sql.startswith("coalesce(") and member in (MISSING, NOT_YET)
@@ -89,8 +89,11 @@ def _version_key(path: Path, as_of: AsOf, key: tuple[str, ...], joins: Joins) ->
     over = f"{alias}.{words.quote(as_of.until)}"
     over = over if as_of.exact else f"cast({over} as date)"
     text = key_text(joins, path, key).replace(" || '|' || ", "\n                || '|' || ")
+    ended = f"when {moment} > {over} then {MISSING}"
+    if len(ended) > _WIDTH - 12:
+        ended = f"when {moment} > {over}\n                then {MISSING}"
     return (
-        f"case\n            when {moment} > {over} then {MISSING}\n            else coalesce(\n"
+        f"case\n            {ended}\n            else coalesce(\n"
         f"                {text},\n                {MISSING}\n            )\n        end"
     )
 

@@ -16,6 +16,7 @@ import json
 import math
 import os
 import re
+import struct
 import sys
 import time
 from decimal import Decimal, InvalidOperation
@@ -114,6 +115,8 @@ def session(plan):
         spark.conf.set(name, value)
     spark.sparkContext.setLogLevel("OFF")
     spark.udf.register("mainstem_mysql_double", mysql_double, "string")
+    spark.udf.register("mainstem_double_bits", double_bits, "string")
+    spark.udf.register("mainstem_float_bits", float_bits, "string")
     return spark
 
 
@@ -135,6 +138,14 @@ def mysql_double(x: float | None) -> str | None:
         whole, fraction = digits[:point].ljust(point, "0"), digits[point:]
         return sign + whole + ("." + fraction if fraction else "")
     return sign + digits[0] + ("." + digits[1:] if len(digits) > 1 else "") + "e" + str(point - 1)
+
+
+def double_bits(x: float | None) -> str | None:
+    return None if x is None else struct.pack(">d", x).hex().upper()
+
+
+def float_bits(x: float | None) -> str | None:
+    return None if x is None else struct.pack(">f", x).hex().upper()
 
 
 class Snapshot:
@@ -472,7 +483,7 @@ def holds(question: dict, rows: list) -> bool:
     if rule == "not emptied":
         return bool(first[0] > 0 or not question["before"])
     if rule == "reference":
-        return not first[0] and first[2] == first[3]
+        return bool(not first[0] and first[2] == first[3])
     return same_number(first[0], first[2], bool({"DOUBLE", "FLOAT"} & {first[1], first[3]}))
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from mainstem.errors import LakeUnavailable, UsageError, Where
 from mainstem.lake.values import TableVersion
 from mainstem.metadata import Field, TableMetadata
 from mainstem.schema import Column, Kind, TableName
+
+_JSON = ("columns", "key", "position", "cursor", "proofs", "tally")  # what loads and builds remember as JSON
 
 
 def version(name: TableName, table: TableMetadata) -> TableVersion:
@@ -19,6 +22,15 @@ def version(name: TableName, table: TableMetadata) -> TableVersion:
             f"the lake's file {table.metadata_location} does not say how many rows the table has",
             where=Where(table=str(name)),
         ) from error
+    for key in _JSON:
+        try:
+            json.loads(table.summary.get(f"mainstem.{key}") or "null")
+        except ValueError as error:
+            raise LakeUnavailable(
+                f"the lake's file {table.metadata_location} is damaged: what it says of mainstem.{key}",
+                where=Where(table=str(name)),
+                hint="restore the table's metadata folder from a backup, or drop the table and load it again",
+            ) from error
     return TableVersion(
         name, table.snapshot_id, table.metadata_location, rows, size, table.columns, table.summary
     )

@@ -88,11 +88,11 @@ def _estimated(plan: Plan, parts: Parts) -> dict[str, int | None]:
     return {str(step.name): reads(step, parts.lake.head(step.name), share) for step in plan.ingest}
 
 
-def _entries(board: Board, receipt: Receipt) -> list[TableEntry]:
+def _entries(parts: Parts, board: Board, receipt: Receipt) -> list[TableEntry]:
     """The tables' entries, with what was to be read of each and what was."""
     for name, entry in board.table_entries.items():
         entry.estimated_bytes = receipt.estimated.get(entry.table)
-        entry.read_bytes = board.meter.bytes(name.name)
+        entry.read_bytes = board.meter.bytes(name.name) if parts.job is None else None
     return list(board.table_entries.values())
 
 
@@ -106,7 +106,7 @@ def _concluded(parts: Parts, board: Board, receipt: Receipt, hold: bool) -> tupl
     """Enter all steps into the receipt and publish, if all of them went well and the run is not to hold:
     the release that readers see now, and whether it is a new one."""
     receipt.removed = [str(name) for name in board.plan.removed]
-    receipt.tables = _entries(board, receipt)
+    receipt.tables = _entries(parts, board, receipt)
     receipt.retries, receipt.snapshots = dict(board.retries), dict(board.snapshots)
     receipt.models = board.model_entries_with_headlines(parts.project)
     current = parts.lake.current_release()
@@ -128,7 +128,7 @@ def _broken_off(receipt: Receipt, board: Board, error: BaseException, parts: Par
     receipt.finished = datetime.now(UTC)
     receipt.status = "published" if release and release.run == receipt.run else "failed"
     receipt.release = release.id if release else ""
-    receipt.tables = _entries(board, receipt)
+    receipt.tables = _entries(parts, board, receipt)
     receipt.retries, receipt.snapshots = dict(board.retries), dict(board.snapshots)
     receipt.errors = [{"error": type(error).__name__, "message": message}]
     receipts.write(receipt, parts.lake.root)

@@ -108,11 +108,12 @@ class _Outcome:
 
     def _table(self, step: IngestStep, found: Mapping[str, Any] | None) -> None:
         told = self._tables[str(step.name)]
-        moved = self._error is not None and found is not None and found.get("expected") != found.get("found")
-        if found is None or (moved and told["level"] == ProofLevel.FULL):
+        full = told["level"] == ProofLevel.FULL
+        asked = found is not None and (not full or found.get("found") is not None)
+        if found is None or not asked or (full and self._error and found.get("expected") != found["found"]):
             raise self._error or EngineFailed("the job left it out", where=Where(table=str(step.name)))
         changed = found["status"] == "done"
-        checksum = str(found["found"]["checksum"]) if told["level"] == ProofLevel.FULL else ""
+        checksum = str(found["found"]["checksum"]) if full else ""
         level = ProofLevel(told["level"])
         if changed:
             keys = {FINGERPRINT: _fingerprint(told, found["found"]) if checksum else ""}

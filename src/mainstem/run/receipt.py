@@ -22,7 +22,8 @@ VERSION = 1
 @dataclass(slots=True)
 class TableEntry:
     """A source table in the receipt. `taken` is the run whose load was taken over.
-    `estimated_bytes` is what was to be read of it at most (None: unknown), `read_bytes` what was."""
+    `estimated_bytes` is what was to be read of it at most (None: unknown), `read_bytes` what was (None:
+    not counted, in a Spark job)."""
 
     table: str
     status: str
@@ -38,7 +39,7 @@ class TableEntry:
     out_of_range: Mapping[str, int] = field(default_factory=dict)
     taken: str = ""
     estimated_bytes: int | None = None
-    read_bytes: int = 0
+    read_bytes: int | None = 0
     quarantined: int = 0
     broken: Mapping[str, int] = field(default_factory=dict)
     deleted: int = 0
@@ -95,12 +96,13 @@ class Receipt:
     estimated: dict[str, int | None] = field(default_factory=dict)
 
     def reading(self) -> dict[str, int | None]:
-        """Bytes from the sources: estimated at most before the run (None if a source does not say), actual,
-        and the difference."""
+        """Bytes from the sources: estimated at most before the run (None if a source does not say), actual
+        (None in a Spark job), and the difference."""
         known = [value for value in self.estimated.values() if value is not None]
         estimated = sum(known) if len(known) == len(self.estimated) else None
-        actual = sum(entry.read_bytes for entry in self.tables)
-        difference = None if estimated is None else actual - estimated
+        counted = [entry.read_bytes for entry in self.tables if entry.read_bytes is not None]
+        actual = sum(counted) if len(counted) == len(self.tables) else None
+        difference = None if estimated is None or actual is None else actual - estimated
         return {"estimated": estimated, "actual": actual, "difference": difference}
 
     def value(self) -> dict[str, Any]:

@@ -171,7 +171,6 @@ def _taken_table(
         and head.summary.get(SOURCE) == step.source
         and head.summary.get(TERMS, "") == step.terms.digest
         and head.summary.get(COLUMNS) == encode_columns(step.table.columns)
-        and head.summary.get(TERMS, "") == step.terms.digest
         and (increment.cursor if increment else "") == (mark.cursor if mark else "")
     )
     if not same:

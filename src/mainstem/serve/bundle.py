@@ -19,12 +19,13 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from mainstem import __version__, crash
+from mainstem import crash
 from mainstem.errors import EngineFailed, LakeUnavailable, ProofFailed
 from mainstem.lineage.columns import trace
 from mainstem.schema import MART, RAW, TableName
@@ -43,6 +44,7 @@ Connect = Callable[[], duckdb.DuckDBPyConnection]
 `ATTACH` of a file is allowed. `build` closes it."""
 
 _LINEAGE = "lineage.cache"
+_LINEAGE_FORM = 1  # raise it when `trace` finds more or other things
 SERVED = "served"  # the name under which the file is attached while it is filled
 
 # FSST texts cost a third of the whole copy's time and save a quarter of its bytes.
@@ -177,7 +179,7 @@ def _lineage(spec: ServeSpec, folder: Path) -> str:
     tables = {doc.table: [c.name for c in doc.columns] for doc in spec.tables}
     models = {TableName(MART, model.name): model.sql for model in spec.models}
     asked = [[str(name), value] for part in (models, tables) for name, value in part.items()]
-    digest = hashlib.sha256(json.dumps([__version__, asked]).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps([_LINEAGE_FORM, version("sqlglot"), asked]).encode()).hexdigest()
     kept: Mapping[str, Any] = {}
     with suppress(LakeUnavailable):  # damaged: it is found again
         kept = read(folder / _LINEAGE) or {}

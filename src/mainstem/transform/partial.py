@@ -21,7 +21,8 @@ from mainstem.schema import Column, Kind, TableName
 from mainstem.text import count, joined, quoted
 from mainstem.transform.shape import shape_of
 
-MOST = 0.25  # of the grain's rows, or of the bytes of its own table: beyond, building everything is as quick
+MOST = 0.25  # of the grain's rows: beyond, building everything is as quick
+COMPARED = 0.5  # the same, of the model's bytes, for the inputs' files that have to be compared
 _FEW = 4 << 20  # bytes that are compared however large their share is
 _SMALL, _MANY = 4 << 20, 8  # files of the model's table that are gathered into one when there are many
 
@@ -75,7 +76,7 @@ def consider(
             if found is None:
                 return f"in full: the columns or files of {name} cannot be compared"
             moved[written] = found
-    if sum(one.bytes for one in moved.values()) > max(_FEW, MOST * head.bytes):
+    if sum(one.bytes for one in moved.values()) > max(_FEW, COMPARED * head.bytes):
         return f"in full: too many files of {joined([str(name) for name in moved])} were written again"
     if metadata.load(head.metadata_location).files is None:
         return "in full: its files are not known"

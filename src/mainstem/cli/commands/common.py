@@ -19,6 +19,7 @@ from mainstem.ingest.window import Window
 from mainstem.lake import Lake, TableVersion
 from mainstem.plan import Choices, Plan, lake_databases, make_plan
 from mainstem.project.load import Project, read_project
+from mainstem.project.targets import LocalTarget
 from mainstem.schema import Database, TableName
 from mainstem.source.port import Source
 
@@ -98,7 +99,8 @@ def planned(
         release = lake.current_release()
         released = list(release.tables) if release else []
         plan = make_plan(project, databases, heads, released, choices, wiring.salt(project.target(target)))
-        if left is not None:
+        # A Spark job compares or reads every table of its own accord.
+        if left is not None and isinstance(project.target(target), LocalTarget):
             from mainstem.run.resume import take_over
 
             plan = take_over(plan, left, heads, project)

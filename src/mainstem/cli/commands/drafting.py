@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,7 +23,7 @@ from mainstem.source.port import Source, SourceOptions
 from mainstem.text import nearest
 
 if TYPE_CHECKING:
-    from mainstem.draft import Star
+    from mainstem.draft import Profile, Star
 
 _BASES = "drafted"
 
@@ -132,11 +132,16 @@ def draft(
         made = draft_url(url, SourceOptions(), Path.cwd(), looking)
     else:
         project = open_project(context.obj)
-        name = which_source(project, source)
         root = project.root
-        options = wiring.source_options(project, name)
-        looking = Looking.of(look, rows, seconds, link, project.config.sources[name].draft)
-        made = draft_url(project.url(name), options, project.root, looking)
+        looks = {
+            name: Looking.of(look, rows, seconds, link, project.config.sources[name].draft)
+            for name in _sources(project, source)
+        }
+        looking = replace(
+            next(iter(looks.values())),
+            links=tuple(dict.fromkeys(k for one in looks.values() for k in one.links)),
+        )
+        made = draft_sources(project, looks, looking.links)
     for line in made.told:
         console.note(f"  {line}")
     if schema is None and url is None and link:
@@ -148,6 +153,11 @@ def draft(
         _show_patch(root, made)
     else:
         console.write(console.clean(_shown(made, output)))
+
+
+def _sources(project: Project, source: str | None) -> list[str]:
+    """The source of that name, or all: their star has one dimension for what they share."""
+    return list(project.config.sources) if source is None else [which_source(project, source)]
 
 
 def which_source(project: Project, source: str | None) -> str:
@@ -197,18 +207,47 @@ def draft_url(url: str, options: SourceOptions, base: Path, looking: Looking) ->
         opened.close()
 
 
-def draft_database(database: Database, source: Source | None, looking: Looking) -> Drafted:
-    """The draft of a database, with a look at its data where there is a source."""
-    from mainstem.draft import SQLFLUFF, Profile, render, with_links
-    from mainstem.draft import draft as drafted
+def draft_sources(project: Project, looks: dict[str, Looking], links: tuple[str, ...]) -> Drafted:
+    """One star over one or several sources of a project. UsageError for two tables of one name."""
+    from mainstem.draft import joined, joined_profiles
     from mainstem.profile import Limits, profile_source, told
 
-    database = with_links(database, looking.links)
-    profile, lines = Profile(), []
+    if len(looks) == 1:
+        ((name, looking),) = looks.items()
+        return draft_url(project.url(name), wiring.source_options(project, name), project.root, looking)
+    databases, profiles, lines = {}, [], []
+    for name, looking in looks.items():
+        options = unguarded(wiring.source_options(project, name))
+        opened = wiring.open_source(project.url(name), options, project.root)
+        try:
+            databases[name] = opened.introspect()
+            if looking.data:
+                limits = Limits(looking.rows, looking.seconds)
+                profiles.append(profile_source(opened, databases[name], limits))
+                lines += [f"{name}: {line}" for line in told(profiles[-1], limits)]
+        finally:
+            opened.close()
+    return _drafted(joined(databases), joined_profiles(profiles), links, lines)
+
+
+def draft_database(database: Database, source: Source | None, looking: Looking) -> Drafted:
+    """The draft of a database, with a look at its data where there is a source."""
+    from mainstem.draft import Profile, with_links
+    from mainstem.profile import Limits, profile_source, told
+
+    profile, lines = Profile(), list[str]()
     if source is not None and looking.data:
         limits = Limits(looking.rows, looking.seconds)
-        profile = profile_source(source, database, limits)
+        profile = profile_source(source, with_links(database, looking.links), limits)
         lines = told(profile, limits)
+    return _drafted(database, profile, looking.links, lines)
+
+
+def _drafted(database: Database, profile: Profile, links: tuple[str, ...], lines: list[str]) -> Drafted:
+    from mainstem.draft import SQLFLUFF, render, with_links
+    from mainstem.draft import draft as drafted
+
+    database = with_links(database, links)
     star = drafted(database, profile)
     files = {file.path: file.text for file in render(star, database, profile)}
     return Drafted(database, star, {**files, ".sqlfluff": SQLFLUFF}, tuple(lines))

@@ -64,13 +64,13 @@ def _rows(receipt: dict[str, Any]) -> str:
 
 def _read(receipt: dict[str, Any]) -> str:
     reading = receipt.get("reading")
-    return size(reading["actual"]) if reading else ""
+    return size(reading["actual"]) if reading and reading["actual"] is not None else ""
 
 
 def _reading(receipt: dict[str, Any]) -> str:
     """Bytes read, beside the estimate; empty for a receipt of an earlier version."""
     reading = receipt.get("reading")
-    if not reading:
+    if not reading or reading["actual"] is None:
         return ""
     if reading["estimated"] is None:
         return f"read {size(reading['actual'])}; the sources did not say how much it would be"

@@ -64,7 +64,9 @@ def plan(
     project = open_project(context.obj)
     choices = choices_of(select, exclude, full_refresh, since, until)
     left = left_over(project, choices, name) if resume else None
-    with planned(project, left.choices if left else choices, left) as made:
+    if left is not None:
+        choices, target = left.choices, left.target
+    with planned(project, choices, left, target) as made:
         looks = looks_of(project, made.databases)
         if output is Output.JSON:
             value = plan_value(made.plan) | {"draft": [look.value() for look in looks]}

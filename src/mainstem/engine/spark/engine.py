@@ -16,8 +16,8 @@ from mainstem import metadata
 from mainstem.arrow import arrow_type
 from mainstem.compile.query import view_name
 from mainstem.engine.spark import session as sessions
-from mainstem.engine.spark.mysqldouble import mysql_double
-from mainstem.engine.spark.proofdialect import MYSQL_DOUBLE, SparkProofDialect
+from mainstem.engine.spark.functions import FUNCTIONS
+from mainstem.engine.spark.proofdialect import SparkProofDialect
 from mainstem.engine.spark.session import mapped
 from mainstem.errors import EngineFailed, Where
 from mainstem.schema import Column, Kind, TableName, Type
@@ -56,7 +56,8 @@ class Spark:
         self._lock = Lock()
         self._results = 0
         with mapped():
-            self._spark.udf.register(MYSQL_DOUBLE, mysql_double, "string")
+            for name, function in FUNCTIONS.items():
+                self._spark.udf.register(name, function, "string")
 
     def attach(self, tables: Mapping[TableName, str]) -> None:
         """See Engine."""

@@ -9,7 +9,6 @@ from mainstem.compile.query import view_name
 from mainstem.contract.canonical import Form, Hash
 from mainstem.schema import RAW, Column, Kind, Table, TableName
 
-MYSQL_DOUBLE = "mainstem_mysql_double"
 _FORMS = {
     Kind.BOOLEAN: Form.BOOLEAN,
     Kind.INT: Form.INTEGER,
@@ -94,14 +93,9 @@ def _text(x: str, column: Column, form: Form) -> str:
         case Form.EPOCH_MICROS:
             return f"CAST(unix_micros(CAST({x} AS TIMESTAMP_LTZ)) AS STRING)"
         case Form.DOUBLE_BITS:
-            return _bits(x, "java.lang.Double", "doubleToRawLongBits", "DOUBLE", 16)
+            return f"mainstem_double_bits(CAST({x} AS DOUBLE))"
         case Form.FLOAT_BITS:
-            return _bits(x, "java.lang.Float", "floatToRawIntBits", "FLOAT", 8)
+            return f"mainstem_float_bits(CAST({x} AS DOUBLE))"
         case Form.DOUBLE_MYSQL:
-            return f"{MYSQL_DOUBLE}(CAST({x} AS DOUBLE))"
+            return f"mainstem_mysql_double(CAST({x} AS DOUBLE))"
     return f"CAST({x} AS STRING)"
-
-
-def _bits(x: str, owner: str, method: str, kind: str, digits: int) -> str:
-    number = f"CAST(reflect('{owner}', '{method}', CAST({x} AS {kind})) AS BIGINT)"
-    return f"CASE WHEN {x} IS NOT NULL THEN right(lpad(hex({number}), 16, '0'), {digits}) END"

@@ -13,7 +13,7 @@ from mainstem.source.jdbc import CASTS, JdbcColumn, JdbcSource, wire_of
 from mainstem.source.mysql.address import TLS, parse_url
 from mainstem.source.mysql.charsets import doubtful, lost_statement
 from mainstem.source.mysql.dialect import MySQLDialect
-from mainstem.source.mysql.mapping import Wire, selected, value, wire
+from mainstem.source.mysql.mapping import Wire, parse_native, selected, value, wire
 
 DRIVER = "org.mariadb.jdbc.Driver"
 _INIT = "SET SESSION time_zone='+00:00', sql_mode='', sql_big_selects=1, net_write_timeout=86400"
@@ -59,6 +59,9 @@ def _column(table: Table, column: Column) -> JdbcColumn:
         select = f"CAST({plain} AS CHAR)"
     elif kind is Kind.STRING:
         select = selected(column)
+        if parse_native(column.native).word in ("char", "enum", "set"):
+            # Spark pads what JDBC calls CHAR with blanks; the server's cast is a VARCHAR.
+            select = f"CAST({select} AS CHAR CHARACTER SET utf8mb4)"
     else:
         select = plain
     return JdbcColumn(select, wire_of(column), CASTS[kind])

@@ -22,6 +22,7 @@ from mainstem.source.mysql.failures import translate
 
 _NO_LIMIT = 18446744073709551615  # sql_select_limit's largest: no limit
 _DAY = 86400  # seconds
+_COMPARED = 1000  # characters of a statement
 _LONGEST = 0xFFFFFF  # bytes of a packet
 _PROBE_SHARE = 0.75  # of the timeout: a dead connection is given up within twice the timeout
 _PACKET_OVERFLOW = 1301  # ER_WARN_ALLOWED_PACKET_OVERFLOWED: a function gave NULL instead of a long text
@@ -78,6 +79,7 @@ class Session:
         self.patient = patient
         self.address = address
         self.timeout = timeout
+        self._sent = ""
         try:
             self.connection = _connection(
                 host=address.host,
@@ -161,6 +163,7 @@ class Session:
     def start_query(self, sql: str) -> list[Field]:
         """Send a SELECT and read its header: what follows on the wire is the first row's packet."""
         connection = self.connection
+        self._sent = sql
         connection._execute_command(COMMAND.COM_QUERY, sql)
         first = connection._read_packet()
         if first.is_ok_packet() or first.is_load_local_packet():
@@ -192,11 +195,7 @@ class Session:
         stays. `pending`: bytes taken from the connection and not used, from the beginning of a packet. Never
         raises; the connection is dropped if it fails."""
         try:
-            other = Session(self.address, self.timeout, patient=False)
-            try:
-                other.rows(f"KILL QUERY {self.connection.thread_id():d}")
-            finally:
-                other.close()
+            self._end_statement()
             self._skip(pending)
             # The order may have come when all was sent: then it is the next statement that it ends.
             with suppress(pymysql.MySQLError):
@@ -204,6 +203,23 @@ class Session:
             self._query("SELECT 1")
         except (MainstemError, pymysql.MySQLError, OSError, RuntimeError, AssertionError):
             self.abandon()
+
+    def _end_statement(self) -> None:
+        """Kill the statement, through a connection of its own, if that sees it at work: behind a balancer it
+        may have come to another server, where the number is somebody else's."""
+        number = self.connection.thread_id()
+        other = Session(self.address, self.timeout, patient=False)
+        try:
+            seen = other.rows(
+                f"SELECT COMMAND, INFO FROM information_schema.PROCESSLIST WHERE ID = {number:d}"
+            )
+            if not seen:
+                raise SourceUnavailable("the server does not know the connection")
+            command, text = seen[0]
+            if command == "Query" and str(text)[:_COMPARED] == self._sent[:_COMPARED]:
+                other.rows(f"KILL QUERY {number:d}")
+        finally:
+            other.close()
 
     def _skip(self, pending: bytes) -> None:
         """Read up to the packet that ends a result set: an EOF packet, or an error."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, Literal, Protocol
 
 import pyarrow as pa
@@ -32,6 +32,10 @@ DAYS_TO_2000 = 10_957
 MICROS_TO_2000 = 946_684_800_000_000
 FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31, in days of 1970
 DAY_MICROS = 86_400_000_000
+
+
+_LENGTH = struct.Struct(">i")
+_WIDE = Context(prec=80)  # more digits than any number here has: nothing is rounded
 
 
 class Decoder(Protocol):
@@ -125,33 +129,42 @@ class PythonDecoder(_Stream):
         if fields != len(self._columns):
             raise Misfit(0, Reason.MALFORMED)
         found: list[bytes | None] = []
+        size, length_at = len(data), _LENGTH.unpack_from
         for _ in range(fields):
-            if len(data) < position + 4:
+            begin = position + 4
+            if size < begin:
                 return None
-            (length,) = struct.unpack_from(">i", data, position)
-            position += 4
-            if length < -1:
+            (length,) = length_at(data, position)
+            if length >= 0:
+                position = begin + length
+                if size < position:
+                    return None
+                found.append(data[begin:position])
+            elif length == -1:
+                position = begin
+                found.append(None)
+            else:
                 raise Misfit(0, Reason.MALFORMED)
-            if len(data) < position + max(length, 0):
-                return None
-            found.append(None if length < 0 else data[position : position + length])
-            position += max(length, 0)
-        for index, field in enumerate(found):
-            self._values[index].append(self._value(index, field))
-        self.rows += 1
+        self._take_row(found)
         return position
 
-    def _value(self, index: int, field: bytes | None) -> Any:
-        if field is None:
-            if not self._columns[index].nullable:
-                raise Misfit(index, Reason.NULL)
-            return None
+    def _take_row(self, found: list[bytes | None]) -> None:
+        index = 0
         try:
-            return self._decode[index](field)
+            for index, (values, decode, field) in enumerate(
+                zip(self._values, self._decode, found, strict=True)
+            ):
+                if field is not None:
+                    values.append(decode(field))
+                elif self._columns[index].nullable:
+                    values.append(None)
+                else:
+                    raise Misfit(index, Reason.NULL)
         except Misfit as misfit:
             raise Misfit(index, misfit.reason) from None
         except struct.error:
             raise Misfit(index, Reason.MALFORMED) from None
+        self.rows += 1
 
 
 class CompiledDecoder(_Stream):
@@ -249,7 +262,8 @@ def _decoder_of(column: Column) -> Callable[[bytes], Any]:
 
 
 def _unpacked(shape: str) -> Callable[[bytes], Any]:
-    return lambda field: struct.unpack(shape, field)[0]
+    unpack = struct.Struct(shape).unpack
+    return lambda field: unpack(field)[0]
 
 
 def _numeric(field: bytes, precision: int, scale: int) -> Decimal:
@@ -270,7 +284,7 @@ def _numeric(field: bytes, precision: int, scale: int) -> Decimal:
             raise Misfit(0, Reason.DIGITS)
     if number >= 10**precision:
         raise Misfit(0, Reason.DIGITS)
-    return Decimal((int(sign == 0x4000), tuple(map(int, str(number))), -scale))
+    return _WIDE.scaleb(Decimal(-number if sign else number), -scale)
 
 
 def _date(field: bytes) -> int:

@@ -75,12 +75,12 @@ class SQLiteSnapshot:
     def select(self, sql: str, seconds: float = 0) -> list[tuple[Any, ...]]:
         """See the port. SQLite asks every few thousand of its steps whether to go on."""
         end = monotonic() + seconds
-        self._connection.set_progress_handler((lambda: monotonic() >= end) if seconds else None, _STEPS)
-        try:
-            with _mapped():
+        with _mapped():
+            self._connection.set_progress_handler((lambda: monotonic() >= end) if seconds else None, _STEPS)
+            try:
                 return self._connection.execute(sql).fetchall()
-        finally:
-            self._connection.set_progress_handler(None, 0)
+            finally:
+                self._connection.set_progress_handler(None, 0)
 
     def _as_text(self, table: Table, column: Column) -> bool:
         return self._out_of_range.get((table.name, column.name)) is OutOfRange.TEXT
