@@ -382,6 +382,8 @@ array_to_string(list_sort(list(distinct rtrim(s))), ', ')
 array_to_string(array_sort(list(n)), '/')
 max(day) - min(day)
 round(avg(d), 2)
+avg(e) / avg(d)
+coalesce(avg(l), 0) + sum(l) / 2
 coalesce(sum(i), 0)
 100.0 * sum(i) / sum(l)
 case when count(*) > 3 then sum(d) else 0 end

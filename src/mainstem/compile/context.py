@@ -28,7 +28,10 @@ Apply = Callable[[exp.Expr, "list[SqlType]"], exp.Expr | None]
 
 @cache
 def _parsed(template: str) -> exp.Expr:
-    return sqlglot.parse_one(template, dialect="spark")
+    made = sqlglot.parse_one(template, dialect="spark")
+    for node in made.walk():
+        node.meta.clear()  # lines of the template are not the user's
+    return made
 
 
 def spark(template: str, **parts: exp.Expr) -> exp.Expr:

@@ -110,7 +110,7 @@ def _apply(tree: exp.Query, faults: list[Refused], *, late: bool) -> None:
     """Every rule, the innermost parts first."""
     for node in reversed(list(tree.walk(bfs=True))):
         rule = BY_NODE.get(type(node))
-        if rule is None or rule.late is not late or node.parent is None or "mainstem_done" in node.meta:
+        if rule is None or rule.late is not late or node.parent is None:
             continue
         try:
             types = known_types(node, len(rule.parts(node)))
@@ -120,8 +120,6 @@ def _apply(tree: exp.Query, faults: list[Refused], *, late: bool) -> None:
             continue
         if made is None:
             continue
-        for inner in made.walk():
-            inner.meta["mainstem_done"] = True
         target = node
         if late:
             target = outermost(node)
