@@ -237,7 +237,8 @@ def test_every_type_of_postgres_and_key_ranges(postgres: Postgres, tmp_path: Pat
     files = list((root / ".mainstem" / "lake").rglob("*.parquet"))
     assert len([f for f in files if "odd_name" in str(f)]) == 3, "one file a key range"
     shutil.rmtree(root / ".mainstem")
-    assert run(root).status == "published"
+    here = run(root)
+    assert here.status == "published", here.messages
     mine = everything(root)
     assert mine.keys() == theirs.keys()
     for name, table in mine.items():

@@ -94,7 +94,8 @@ def _double_to_integer(x: exp.Expr, source: SqlType, word: str, how: str) -> exp
 def _double_to_decimal(x: exp.Expr, source: SqlType, word: str, how: str) -> exp.Expr:
     """DuckDB multiplies by the power of ten, then rounds; Spark rounds the printed digits."""
     scale = int(word.rpartition(",")[2].strip(" )"))
-    units = spark(f"ROUND(CAST(:x AS DOUBLE) * CAST(1e{scale} AS DOUBLE), 0)", x=x)
+    wide = "FLOAT" if source.family is Family.FLOAT else "DOUBLE"  # a FLOAT is multiplied as one
+    units = spark(f"ROUND(CAST(CAST(:x AS {wide}) * CAST(1e{scale} AS {wide}) AS DOUBLE), 0)", x=x)
     exact = (
         f"CAST(CAST(:u AS DECIMAL(38, 0)) * CAST(1e-{scale} AS DECIMAL({max(scale, 1)}, {scale})) AS {word})"
     )
@@ -152,6 +153,7 @@ _CASTS: dict[tuple[Family, Family], _Make] = {
     (Family.DOUBLE, Family.DECIMAL): _double_to_decimal,
     (Family.DOUBLE, Family.FLOAT): _plain,
     (Family.FLOAT, Family.DOUBLE): _plain,
+    (Family.FLOAT, Family.DECIMAL): _double_to_decimal,
     (Family.TEXT, Family.INTEGER): _text_to_number,
     (Family.TEXT, Family.DECIMAL): _text_to_number,
     (Family.TEXT, Family.DOUBLE): _text_to_number,

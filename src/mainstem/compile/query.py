@@ -55,12 +55,12 @@ def compile_query(
         raise ConfigErrors([UsageError("the SQL does not bind in DuckDB", where=Where(file, first_line))])
     faults: list[Refused] = []
     _name_parts(tree)
-    _gather_lists(tree)
     for cast in tree.find_all(exp.Cast) if approximate else ():
         cast.meta[APPROXIMATE] = True
     _unmixed(tree, describe, faults)
     _expand_stars(tree, describe, faults)
     annotate(tree, lambda node: BY_NODE[type(node)].parts(node) if type(node) in BY_NODE else (), describe)
+    _gather_lists(tree)  # after the types are known: until then the tree is DuckDB's SQL
     inexact = _inexact(tree)
     _check(tree, faults)
     for late in (False, True):

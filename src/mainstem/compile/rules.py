@@ -39,6 +39,13 @@ def _argument(node: exp.Expr) -> Sequence[exp.Expr]:
     return (node.this.expressions[0] if isinstance(node.this, exp.Distinct) else node.this,)
 
 
+def _gathered(node: exp.Expr) -> Sequence[exp.Expr]:
+    made = node.this
+    if isinstance(made, exp.ArraySort) and isinstance(made.this, exp.ArrayAgg):
+        made = made.this.this
+    return (made.expressions[0] if isinstance(made, exp.Distinct) else made,)
+
+
 def _extracted(node: exp.Expr) -> Sequence[exp.Expr]:
     return (node.expression if isinstance(node, exp.Extract) else node.this,)
 
@@ -133,7 +140,7 @@ RULES: tuple[Rule, ...] = (
          "the exact sum as a double, divided by the count (Spark: of decimals a rounded decimal)", late=True),
     Rule("string_agg", (exp.GroupConcat,), _none, aggregates.joined_text,
          "ordered by its own values (Spark 3.5 has none)", late=True),
-    Rule("array_to_string", (exp.ArrayToString,), _argument, aggregates.joined_list,
+    Rule("array_to_string", (exp.ArrayToString,), _gathered, aggregates.joined_list,
          "of a sorted list of texts; other lists are refused"),
     Rule("trim", (exp.Trim,), _none, scalars.trimmed, "takes all spaces of Unicode (Spark: the first one)"),
     Rule("upper, lower", (exp.Upper, exp.Lower), _none, scalars.cased,
