@@ -355,6 +355,13 @@ def emit_job(
     return emit(world, settings=settings or {}, secrets=secrets)
 
 
+def job_drivers(project: Project) -> list[Path]:
+    """The JDBC drivers that the project's job needs, where Debian puts them; they may be missing."""
+    from mainstem.engine.spark.settings import DRIVERS
+
+    return sorted({DRIVERS[jdbc_source(project, name).driver] for name in project.config.sources})
+
+
 def connect(project_dir: str | os.PathLike[str] | None = None) -> duckdb.DuckDBPyConnection:
     """A read-only DuckDB connection on the current release of a project: `raw.TABLE`, `MODEL`.
 

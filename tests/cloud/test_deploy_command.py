@@ -61,6 +61,7 @@ def test_the_job_is_written_beside_it(mariadb: MariaDB, tmp_path: Path) -> None:
     assert len(plan["tables"]) == 8
     assert "adm%27in" not in json.dumps(plan)
     assert mariadb.password not in json.dumps(plan)
+    assert [jar.name for jar in (place.root / "infra" / "job").glob("*.jar")] == ["mariadb-java-client.jar"]
 
 
 def test_without_a_job_it_says_so(shop: Path) -> None:

@@ -8,6 +8,7 @@ from mainstem.schema import MART, RAW
 
 SCRIPT, PLAN = "mainstem_job.py", "plan.json"
 VERSION = "5.1"  # Spark 3.5.6, Iceberg included
+_JARS = 'join(",", [for jar in fileset("${path.module}/job", "*.jar") : "s3://${var.bucket}/job/${jar}"])'
 _ABOUT = {RAW: "The sources' tables, as they are", MART: "The models"}
 
 
@@ -51,7 +52,7 @@ def glue(names: Names) -> list[Item]:
                 ),
             ),
         ),
-        Comment("What stands in job/ beside this file: the script and its plan. New text, new object."),
+        Comment("What stands in job/ beside this file: script, plan, drivers. New content, new object."),
         resource(
             "aws_s3_object",
             "job",
@@ -93,6 +94,7 @@ def _job(names: Names) -> Item:
         "--enable-continuous-cloudwatch-log": "true",
         "--enable-metrics": "true",
         "--job-bookmark-option": "job-bookmark-disable",
+        "--extra-jars": Expr(_JARS),
         "--plan": Template(f"s3://${{var.bucket}}/job/{PLAN}"),
         "--result": Template("s3://${var.bucket}/runs/result.json"),
         "--warehouse": Template(f"s3://${{var.bucket}}/{names.prefix}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -45,7 +46,10 @@ def aws(
     elif diff:
         _diff(project, files)
     else:
-        _write(project, files | _job(project))
+        job = _job(project)
+        _write(project, files | job)
+        if job:
+            _drivers(project)
 
 
 def aws_target(project: Project, name: str) -> AwsTarget:
@@ -77,6 +81,19 @@ def _job(project: Project) -> dict[str, str]:
         console.note(f"  {FOLDER}/job was not written, so that there is nothing yet for Glue to run:")
         console.note(f"  {error}")
         return {}
+
+
+def _drivers(project: Project) -> None:
+    """Copy the JDBC drivers beside the job: Glue brings others, which read some types differently."""
+    from mainstem import wiring
+    from mainstem.deploy import FOLDER
+
+    folder = project.root / FOLDER / "job"
+    for jar in wiring.job_drivers(project):
+        if jar.exists():
+            shutil.copyfile(jar, folder / jar.name)
+        elif not (folder / jar.name).exists():
+            console.note(f"  not found: {jar.name}; put it into {FOLDER}/job (Debian has it: docs/spark.md)")
 
 
 def _write(project: Project, files: dict[str, str]) -> None:

@@ -33,7 +33,11 @@ LOCAL: dict[str, str] = {
     "spark.sql.shuffle.partitions": "4",
     "spark.sql.parquet.compression.codec": "zstd",
 }
-_JDBC = ("/usr/share/java/mariadb-java-client.jar", "/usr/share/java/postgresql.jar")
+# Where Debian's packages put the drivers, by their classes.
+DRIVERS = {
+    "org.mariadb.jdbc.Driver": Path("/usr/share/java/mariadb-java-client.jar"),
+    "org.postgresql.Driver": Path("/usr/share/java/postgresql.jar"),
+}
 
 
 def jars() -> list[str]:
@@ -43,7 +47,7 @@ def jars() -> list[str]:
     for folder in spec.submodule_search_locations or () if spec else ():
         found = sorted((Path(folder) / "jars").glob(name))
         if found:
-            return [str(found[-1]), *(jar for jar in _JDBC if Path(jar).exists())]
+            return [str(found[-1]), *(str(jar) for jar in DRIVERS.values() if jar.exists())]
     raise EngineFailed(
         "Iceberg's runtime for Spark is not installed",
         hint="pip install 'mainstem[spark]' brings Spark and it",

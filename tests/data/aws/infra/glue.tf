@@ -46,7 +46,7 @@ resource "aws_glue_security_configuration" "lake" {
   }
 }
 
-# What stands in job/ beside this file: the script and its plan. New text, new object.
+# What stands in job/ beside this file: script, plan, drivers. New content, new object.
 resource "aws_s3_object" "job" {
   for_each    = fileset("${path.module}/job", "**")
   bucket      = aws_s3_bucket.lake.id
@@ -72,6 +72,7 @@ resource "aws_glue_job" "run" {
     "--enable-continuous-cloudwatch-log" = "true"
     "--enable-metrics"                   = "true"
     "--job-bookmark-option"              = "job-bookmark-disable"
+    "--extra-jars"                       = join(",", [for jar in fileset("${path.module}/job", "*.jar") : "s3://${var.bucket}/job/${jar}"])
     "--plan"                             = "s3://${var.bucket}/job/plan.json"
     "--result"                           = "s3://${var.bucket}/runs/result.json"
     "--warehouse"                        = "s3://${var.bucket}/lake"
