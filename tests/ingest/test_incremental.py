@@ -3,20 +3,22 @@ cursor is found by the proof."""
 
 from __future__ import annotations
 
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mainstem import plan
-from mainstem.errors import UsageError
+from mainstem.errors import ProofFailed, UsageError
 from mainstem.ingest import load
-from mainstem.ingest.cursor import proposal, same_server
+from mainstem.ingest.cursor import Increment, Watermark, proposal, same_server, watermark
 from mainstem.ingest.state import CURSOR
 from mainstem.lake import parquet
 from mainstem.metadata import load as load_metadata
 from mainstem.project.load import load_project
 from mainstem.run import RunOptions
+from mainstem.source.port import OLDEST_TRANSACTION
 from mainstem.wiring import open_lake
 from support import ask, execute_sql, make_project, plan_of, raw, run, table
 
@@ -195,6 +197,35 @@ def test_a_cursor_that_cannot_be_followed_stops_the_run(tmp_path: Path, sql: str
     assert ran.outcome.exit_code == 3
     assert said in ran.messages
     assert ask(root, "select count(*) from raw.t") == [(4,)]
+
+
+def _mark(greatest: Any, now: Any, overlap: int | None = None, **position: str) -> Watermark:
+    increment = Increment("at", ("id",), overlap)
+    return watermark(increment, table("t", "id int, at timestamp", ["id"]), greatest, now, position)
+
+
+def test_a_cursor_may_be_a_day_ahead_and_no_more() -> None:
+    """Local time without a zone is up to 14 hours ahead of the server's UTC."""
+    now = datetime(2024, 1, 1, 12)
+    for hours in (-1, 14, 24):
+        assert _mark(now + timedelta(hours=hours), now).top == f"'{now + timedelta(hours=hours)}'"
+    for late in (timedelta(hours=25), timedelta(days=30)):
+        with pytest.raises(ProofFailed, match="in the future"):
+            _mark(now + late, now)
+
+
+@pytest.mark.parametrize(
+    ("overlap", "position", "low"),
+    [
+        (None, {}, "'2024-03-09'"),  # two hours are a day of dates, not none
+        (0, {}, "'2024-03-10'"),
+        (86_400, {}, "'2024-03-09'"),
+        (86_401, {}, "'2024-03-08'"),
+        (86_400, {OLDEST_TRANSACTION: "0"}, "'2024-03-08'"),
+    ],
+)
+def test_an_overlap_of_dates_is_whole_days(overlap: int | None, position: dict[str, str], low: str) -> None:
+    assert _mark(date(2024, 3, 10), datetime(2024, 3, 10), overlap, **position).low == low
 
 
 def test_a_full_refresh_takes_a_restored_source(tmp_path: Path) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+from mainstem.engine.duckdb import DuckDB
 from mainstem.errors import ProofFailed, SourceUnavailable
+from mainstem.ingest.load import Load, Loaded, Loader, Pending
 from mainstem.ingest.state import (
     COLUMNS,
     FINGERPRINT,
@@ -24,6 +27,7 @@ from mainstem.project.config import ProofLevel
 from mainstem.project.load import load_project
 from mainstem.run import RunOptions
 from mainstem.schema import Column, Kind, Table, TableName, Type
+from mainstem.source.sqlite import SQLiteSource
 from mainstem.wiring import open_lake
 from sources import Reader, altering, through, unchanged
 from support import Ran, ask, data_files, execute_sql, make_project, run
@@ -82,6 +86,26 @@ def test_a_renamed_column_is_read_again(bare: Path) -> None:
     execute_sql(bare / "shop.db", "alter table customers rename column country to land")
     assert _reads(bare) == ["customers"]
     assert ask(bare, "select land from raw.customers order by 1 limit 1") == [("France",)]
+
+
+def test_the_loader_itself_tells_names_apart(bare: Path) -> None:
+    """Whatever the plan has said: equal rows under another name are not what stands."""
+    _reads(bare)
+    execute_sql(bare / "shop.db", "alter table customers rename column country to land")
+    project = load_project(bare)
+    lake, source = open_lake(project), SQLiteSource(bare / "shop.db")
+    head = lake.head(TableName("raw", "customers"))
+    now = source.introspect().table("customers")
+    with source.snapshot() as snapshot, closing(DuckDB(bare / "tmp")) as engine:
+        loader = Loader(source, snapshot, lake, engine, "run-2")
+        begun = loader.begin(Load(now, "shop", ProofLevel.FULL, head, False), lambda rows: None)
+        assert isinstance(begun, Pending)
+        assert begun.staged.rows == 4
+        done = loader.finish(begun)
+        assert isinstance(done, Loaded)
+        again = loader.begin(Load(now, "shop", ProofLevel.FULL, done.version, False), lambda rows: None)
+    assert isinstance(again, Loaded)
+    assert not again.changed
 
 
 def test_a_full_refresh_reads_again(bare: Path) -> None:

@@ -15,7 +15,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.expressions import BooleanExpression, EqualTo, IsNull
 from pyiceberg.table import StaticTable
 
-from lakes import EXTREMES, ORDERS, batches, extremes, iceberg_scan
+from lakes import COLUMNS, EXTREMES, ORDERS, batches, extremes, iceberg_scan
 from mainstem.lake import Lake, TableVersion
 from mainstem.lake import parquet as writer
 from mainstem.schema import Column, Kind, Type
@@ -99,6 +99,41 @@ def _literal(column: Column, value: Any) -> str:
     if isinstance(value, str):
         return " || chr(0) || ".join(f"'{part}'" for part in value.replace("'", "''").split("\0"))
     return f"'{value}'"
+
+
+def test_nulls_are_counted_over_all_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader may leave out a file that is said to have no NULL."""
+    monkeypatch.setattr(writer, "GROUP_BYTES", 1)
+    lake = Lake(tmp_path / ".mainstem")
+    notes = [None, "a", None, "b", "c", None, "d"]
+    rows = [batches(COLUMNS, [{"id": n, "note": note}])[0] for n, note in enumerate(notes)]
+    staged = lake.stage(ORDERS, COLUMNS, rows)
+    assert pq.read_metadata(staged.files[0]).num_row_groups == len(notes)
+    version = lake.commit(staged, run="run-1", summary={})
+    scan = StaticTable.from_metadata(version.metadata_location).scan()
+    (counted,) = [task.file.null_value_counts for task in scan.plan_files()]
+    assert sorted(counted.values()) == [0, 3]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "least", "most"),
+    [
+        (Kind.STRING, "0123456789abcdefgh", b"0123456789abcdef", b"0123456789abcdeg"),
+        (Kind.BINARY, b"\0" * 17, b"\0" * 16, b"\0" * 15 + b"\1"),
+    ],
+)
+def test_a_bound_that_is_shortened_still_bounds(
+    tmp_path: Path, kind: Kind, value: Any, least: bytes, most: bytes
+) -> None:
+    columns = (Column("x", Type(kind)),)
+    lake = Lake(tmp_path / ".mainstem")
+    staged = lake.stage(ORDERS, columns, batches(columns, [{"x": value}]))
+    version = lake.commit(staged, run="run-1", summary={})
+    (task,) = StaticTable.from_metadata(version.metadata_location).scan().plan_files()
+    assert list(task.file.lower_bounds.values()) == [least]
+    assert list(task.file.upper_bounds.values()) == [most]
+    found = StaticTable.from_metadata(version.metadata_location).scan(row_filter=_equal("x", value))
+    assert found.to_arrow().num_rows == 1
 
 
 def test_nan_is_found_among_numbers(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from mainstem.schema import ForeignKey, Table
 from mainstem.source.port import SourceOptions
 from mainstem.source.postgres import PostgresSource, copying
 from mainstem.source.postgres.decode import Choice
+from mainstem.source.postgres.session import Session
 from servers.postgres import Postgres
 
 SHOP = """
@@ -363,6 +364,25 @@ def test_nothing_can_be_written(shop: str) -> None:
         with pytest.raises(SourceRefused, match="25006"):
             snapshot.select("DELETE FROM public.customers RETURNING 1")
         assert snapshot.select("SELECT count(*) FROM public.customers") == [(2,)]
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_a_copy_without_its_end_is_not_taken_for_whole(
+    shop: str, decoder: Choice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stream ends between two rows, and nothing but its missing trailer says so."""
+    source = PostgresSource.from_url(shop, decoder=decoder)
+    table = source.introspect().table("customers")
+    whole = copying.copied
+
+    def cut(session: Session, sql: str) -> Iterator[bytes]:
+        stream = b"".join(whole(session, sql))
+        assert stream.endswith(b"\xff\xff")
+        yield stream[:-2]
+
+    monkeypatch.setattr("mainstem.source.postgres.source.copied", cut)
+    with source.snapshot() as snapshot, pytest.raises(SourceUnavailable, match="ended the read early"):
+        list(snapshot.read(table))
 
 
 def test_a_reader_with_select_alone(server: Postgres, scratch: str) -> None:
