@@ -56,7 +56,7 @@ def test_the_grants_for_mariadb_are_enough(mariadb: MariaDB) -> None:
 def test_the_grants_for_postgres_are_enough(postgres: Postgres) -> None:
     postgres.create_database("granted")
     postgres.execute("CREATE TABLE t (a int PRIMARY KEY); INSERT INTO t VALUES (7);", "granted")
-    postgres.execute("DROP ROLE IF EXISTS reader;")
+    postgres.drop_role("reader")
     postgres.execute(grants("PostgreSQL") + "CREATE TABLE later (a int);", "granted")
     source = PostgresSource.from_url(postgres.url("granted", "reader", "secret"))
     assert {finding.level for finding in source.diagnose()} == {"ok"}
@@ -64,7 +64,7 @@ def test_the_grants_for_postgres_are_enough(postgres: Postgres) -> None:
     assert [table.name for table in tables] == ["later", "t"]
     with source.snapshot() as snapshot:
         assert [row for batch in snapshot.read(tables[1]) for row in batch.to_pylist()] == [{"a": 7}]
-    postgres.execute("DROP OWNED BY reader; DROP ROLE reader;", "granted")
+    postgres.drop_role("reader")
 
 
 def test_the_script_can_be_executed() -> None:

@@ -220,6 +220,14 @@ def heads(root: Path) -> dict[str, str]:
         )
 
 
+def data_files(root: Path) -> list[Path]:
+    """The Parquet files of the current release."""
+    tables = [StaticTable.from_metadata(location) for location in locations(root).values()]
+    return [
+        Path(task.file.file_path.removeprefix("file://")) for t in tables for task in t.scan().plan_files()
+    ]
+
+
 def rows_of(location: str) -> list[Row]:
     """A table's rows as texts."""
     table = StaticTable.from_metadata(location).scan().to_arrow()

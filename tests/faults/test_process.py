@@ -18,7 +18,7 @@ import pytest
 import mainstem
 from faults.conftest import Make
 from faults.launcher import KILL, Fault, Launcher, base
-from faults.world import World, Wrong, build
+from faults.world import READER, World, Wrong, build
 from servers.mariadb import MariaDB
 
 SOURCE = Path(mainstem.__file__).parent
@@ -240,10 +240,11 @@ def test_f15_a_dead_run_leaves_no_transaction(make: Make) -> None:
     """Killed with an open snapshot: the server ends it, so that neither undo log nor dead rows pile up."""
     for kind, sql in {
         "postgres": (
-            "select count(*) from pg_stat_activity where usename = 'reader' and datname = current_database()"
+            "select count(*) from pg_stat_activity"
+            f" where usename = '{READER}' and datname = current_database()"
         ),
         "mariadb": (
-            "select count(*) from information_schema.processlist where user = 'reader' and db = database()"
+            f"select count(*) from information_schema.processlist where user = '{READER}' and db = database()"
         ),
     }.items():
         world = make(kind)

@@ -18,7 +18,7 @@ from servers.proxy import Proxy
 
 __all__ = ["World", "Wrong", "build"]
 
-READER, PASSWORD = "reader", "s3cret-canary"
+READER, PASSWORD = "bank_reader", "s3cret-canary"
 DIMENSION = """/* mainstem
 kind: dimension
 key: [account_key]

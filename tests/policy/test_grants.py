@@ -167,11 +167,12 @@ def test_classicmodels_as_drafted_runs_as_the_reader(mariadb: MariaDB, tmp_path:
 
 @pytest.fixture
 def pg(postgres: Postgres) -> Iterator[Postgres]:
+    postgres.drop_role("reader")
     postgres.create_database("shop grants")
     postgres.execute(SHOP, "shop grants")
     postgres.execute("create schema other; create table other.t (a int primary key);", "shop grants")
     yield postgres
-    postgres.execute("DROP OWNED BY reader; DROP ROLE reader;", "shop grants")
+    postgres.drop_role("reader")
 
 
 def test_postgres_the_reader_can_run_it_all_and_nothing_else(pg: Postgres, tmp_path: Path) -> None:

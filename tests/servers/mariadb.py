@@ -168,7 +168,7 @@ class MariaDB:
             "--binlog-format=ROW",
             "--server-id=1",
             "--sync-binlog=0",
-            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-flush-log-at-trx-commit=2",  # with the system at each commit: kill -9 loses nothing
             "--innodb-doublewrite=0",
             "--innodb-buffer-pool-size=256M",
             "--innodb-log-file-size=64M",

@@ -167,6 +167,15 @@ class Postgres:
         statements += [f"GRANT {grant} TO {_quoted(name)};" for grant in grants]
         self.execute("\n".join(statements), database)
 
+    def drop_role(self, name: str) -> None:
+        """Drop a role, if there is one, with all that it owns or may in every database."""
+        if not self.execute("SELECT 1 FROM pg_roles WHERE rolname = '" + name.replace("'", "''") + "'"):
+            return
+        databases = self.execute("SELECT datname FROM pg_database WHERE datallowconn").splitlines()
+        for database in databases:
+            self.execute(f"DROP OWNED BY {_quoted(name)};", database)
+        self.execute(f"DROP ROLE {_quoted(name)};")
+
     def load(self, dump: Path, database: str) -> None:
         """Create the database and run a .sql dump in it."""
         self.create_database(database)

@@ -366,7 +366,7 @@ def test_nothing_can_be_written(shop: str) -> None:
 
 
 def test_a_reader_with_select_alone(server: Postgres, scratch: str) -> None:
-    server.execute("DROP ROLE IF EXISTS reader; DROP ROLE IF EXISTS reader2")
+    server.drop_role("reader")
     server.execute(
         "CREATE TABLE seen AS SELECT 1 AS a; CREATE TABLE hidden AS SELECT 2 AS a;"
         "CREATE TABLE half AS SELECT 3 AS a, 4 AS b",
@@ -394,7 +394,7 @@ def test_a_reader_with_select_alone(server: Postgres, scratch: str) -> None:
     server.execute("GRANT DELETE ON seen TO reader; ALTER ROLE reader CREATEDB", "scratch")
     messages = [finding.message for finding in source.diagnose() if finding.level == "warning"]
     assert messages == ["the user has CREATEDB", "the user may write seen"]
-    server.execute("DROP OWNED BY reader; DROP ROLE reader", "scratch")
+    server.drop_role("reader")
 
 
 def test_row_level_security_is_not_taken_for_few_rows(server: Postgres, scratch: str) -> None:
