@@ -89,5 +89,10 @@ def script(grid: Grid, key: str = "k INT PRIMARY KEY") -> str:
     return "\n".join(lines) + "\n"
 
 
+def halving(grid: Grid) -> str:
+    """Takes away the second half of a table's rows, but not its first row."""
+    return f"DELETE FROM {grid.name} WHERE k >= {max(1, grid.rows // 2)};\n"
+
+
 def _parts(columns: Sequence[Typed], width: int) -> list[Sequence[Typed]]:
     return [columns[at : at + width] for at in range(0, len(columns), width)]

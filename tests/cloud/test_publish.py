@@ -416,7 +416,7 @@ def test_a_dead_process_of_this_machine_is_succeeded_at_once(place: Place) -> No
 
 
 def test_killed_between_two_pointers_the_next_one_finishes(place: Place, filled: Path) -> None:
-    crash = {"MAINSTEM_CRASH_AT": "publish.pointer:3"}
+    crash = {"MAINSTEM_CRASH_AT": "remote.pointer:3"}
     done = mainstem("publish", cwd=filled, env={**place.aws.environment, **crash})
     assert done.returncode == -9
     assert len(place.catalog().tables()) == 2

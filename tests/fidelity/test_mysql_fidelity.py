@@ -28,9 +28,9 @@ from rows import (
     text,
     write,
 )
-from way import Arrived, arrive, check, check_beside
+from way import Arrived, arrive, arrive_in_two, check, check_beside
 
-from cases.layout import Case, Grid, Typed, cases, grids, script
+from cases.layout import Case, Grid, Typed, cases, grids, halving, script
 from cases.mysql import CASES, NO_UNICODE, OUT_OF_RANGE, TYPES
 from mainstem.errors import ValueNotExact
 from mainstem.schema import RAW_OUT_OF_RANGE, Table
@@ -39,6 +39,7 @@ from mainstem.source.port import OutOfRange, SourceOptions
 from servers.mariadb import MariaDB
 
 GRIDS = grids([*((native, lake, [literal]) for native, literal, lake, _ in CASES), *TYPES])
+LONGER = [grid for grid in GRIDS if grid.rows > 1]
 REFUSED = Grid("refused", tuple(Typed(native, "string", (literal,)) for native, literal, _ in OUT_OF_RANGE))
 LOST = Grid("lost", tuple(Typed(native, "string", (literal,)) for native, literal in NO_UNICODE))
 # Whatever an administrator may have set, and a session must not follow.
@@ -98,6 +99,25 @@ def texts(server: MariaDB) -> dict[str, list[list[str | None]]]:
     return {grid.name: printed(server, grid) for grid in [*GRIDS, REFUSED]}
 
 
+@pytest.fixture(scope="module")
+def half(server: MariaDB) -> MariaDB:
+    """The same server; its database `half` has half of each table."""
+    server.create_database("half")
+    lines = "SET sql_mode = 'ALLOW_INVALID_DATES', time_zone = '+00:00';\n"
+    server.execute(lines + "".join(script(grid) + halving(grid) for grid in LONGER), "half")
+    return server
+
+
+@pytest.fixture(scope="module", params=DECODERS)
+def in_two(
+    half: MariaDB, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Arrived]:
+    login = (half.host, half.port, half.user, half.password, "half")
+    first = MySQLSource(*login, compiled=request.param)
+    names = [grid.name for grid in LONGER]
+    return arrive_in_two(first, source(half, compiled=request.param), names, tmp_path_factory.mktemp("lake"))
+
+
 @pytest.fixture(scope="module", params=DECODERS)
 def arrived(
     server: MariaDB, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -146,6 +166,13 @@ def alone(table: Table, column: int) -> Table:
 @pytest.mark.parametrize("case", cases(GRIDS), ids=str)
 def test_exact(case: Case, arrived: dict[str, Arrived], texts: dict[str, list[list[str | None]]]) -> None:
     check(case, arrived[case.grid.name], texts[case.grid.name])
+
+
+@pytest.mark.parametrize("case", cases(LONGER), ids=str)
+def test_exact_by_increments(
+    case: Case, in_two: dict[str, Arrived], texts: dict[str, list[list[str | None]]]
+) -> None:
+    check(case, in_two[case.grid.name], texts[case.grid.name])
 
 
 def test_lake_types(server: MariaDB) -> None:

@@ -26,9 +26,9 @@ from rows import (
     text,
     write,
 )
-from way import Arrived, arrive, check, check_beside
+from way import Arrived, arrive, arrive_in_two, check, check_beside
 
-from cases.layout import Case, Grid, Typed, cases, grids, script
+from cases.layout import Case, Grid, Typed, cases, grids, halving, script
 from cases.postgres import EXACT, REFUSED, SETUP, TYPES, TYPES_SETUP
 from mainstem.errors import ValueNotExact
 from mainstem.schema import RAW_OUT_OF_RANGE
@@ -38,6 +38,7 @@ from mainstem.source.postgres.decode import Choice
 from servers.postgres import Postgres
 
 GRIDS = grids(EXACT + TYPES)
+LONGER = [grid for grid in GRIDS if grid.rows > 1]
 OUTSIDE = Grid("outside", tuple(Typed(native, "string", (literal,)) for native, literal, _ in REFUSED))
 # Whatever an administrator may have set, and a session must not follow.
 HOSTILE = """
@@ -99,6 +100,24 @@ def texts(server: Postgres) -> Texts:
     return {grid.name: printed(server, grid) for grid in [*GRIDS, OUTSIDE]}
 
 
+@pytest.fixture(scope="module")
+def half(server: Postgres) -> Postgres:
+    """The same server; its database `half` has half of each table."""
+    server.execute("CREATE DATABASE half TEMPLATE cases;")
+    server.execute("".join(map(halving, LONGER)), "half")
+    return server
+
+
+@pytest.fixture(scope="module", params=DECODERS)
+def in_two(
+    half: Postgres, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Arrived]:
+    first, second = (
+        PostgresSource.from_url(half.url(name), decoder=request.param) for name in ("half", "cases")
+    )
+    return arrive_in_two(first, second, [grid.name for grid in LONGER], tmp_path_factory.mktemp("lake"))
+
+
 @pytest.fixture(scope="module", params=DECODERS)
 def arrived(
     server: Postgres, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -133,6 +152,11 @@ def oracle(name: str, column: Typed) -> str:
 @pytest.mark.parametrize("case", cases(GRIDS), ids=str)
 def test_exact(case: Case, arrived: dict[str, Arrived], texts: Texts) -> None:
     check(case, arrived[case.grid.name], texts[case.grid.name])
+
+
+@pytest.mark.parametrize("case", cases(LONGER), ids=str)
+def test_exact_by_increments(case: Case, in_two: dict[str, Arrived], texts: Texts) -> None:
+    check(case, in_two[case.grid.name], texts[case.grid.name])
 
 
 def test_lake_types(server: Postgres) -> None:

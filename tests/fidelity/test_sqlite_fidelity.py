@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from way import Arrived, arrive, check, check_beside
+from way import Arrived, arrive, arrive_in_two, check, check_beside
 
-from cases.layout import Case, Grid, Typed, cases, grids, script
+from cases.layout import Case, Grid, Typed, cases, grids, halving, script
 from cases.sqlite import AS_TEXT, EXACT, REFUSED, TYPES
 from mainstem.errors import ValueNotExact
 from mainstem.schema import RAW_OUT_OF_RANGE
@@ -17,6 +18,7 @@ from mainstem.source.port import OutOfRange, SourceOptions
 from mainstem.source.sqlite import SQLiteSource
 
 GRIDS = grids([*((native, lake, literals) for native, literals, lake, _ in EXACT), *TYPES])
+LONGER = [grid for grid in GRIDS if grid.rows > 1]
 OUTSIDE = [Grid(f"r{n}", (Typed(native, "string", (sql,)),)) for n, (native, sql, _) in enumerate(REFUSED)]
 Texts = dict[str, list[list[str | None]]]
 
@@ -42,6 +44,16 @@ def arrived(file: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     source = SQLiteSource(file)
     found = source.introspect()
     return arrive(source, [found.table(grid.name) for grid in GRIDS], tmp_path_factory.mktemp("lake"))
+
+
+@pytest.fixture(scope="module")
+def in_two(file: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Arrived]:
+    half = tmp_path_factory.mktemp("half") / "cases.db"
+    shutil.copyfile(file, half)
+    with closing(sqlite3.connect(half)) as connection:
+        connection.executescript("".join(map(halving, LONGER)))
+    names = [grid.name for grid in LONGER]
+    return arrive_in_two(SQLiteSource(half), SQLiteSource(file), names, tmp_path_factory.mktemp("lake"))
 
 
 def printed(connection: sqlite3.Connection, grid: Grid) -> list[list[str | None]]:
@@ -70,6 +82,11 @@ def oracle(name: str, column: Typed) -> str:
 @pytest.mark.parametrize("case", cases(GRIDS), ids=str)
 def test_exact(case: Case, arrived: dict[str, Arrived], texts: Texts) -> None:
     check(case, arrived[case.grid.name], texts[case.grid.name])
+
+
+@pytest.mark.parametrize("case", cases(LONGER), ids=str)
+def test_exact_by_increments(case: Case, in_two: dict[str, Arrived], texts: Texts) -> None:
+    check(case, in_two[case.grid.name], texts[case.grid.name])
 
 
 def test_lake_types(file: Path) -> None:

@@ -17,6 +17,7 @@ from pyiceberg.table import StaticTable
 
 from cases.layout import Case, Grid
 from mainstem.engine.duckdb import DuckDB
+from mainstem.ingest.cursor import Increment
 from mainstem.ingest.load import Load, Loaded, Loader, Pending
 from mainstem.lake import Lake
 from mainstem.project.config import ProofLevel
@@ -39,15 +40,21 @@ class Arrived:
         return self.by_duckdb, self.by_pyiceberg
 
 
-def load(source: Source, tables: Iterable[Table], root: Path) -> dict[str, str]:
-    """Load tables with a full proof; → metadata location by table. Fails unless every proof holds."""
+def load(
+    source: Source, tables: Iterable[Table], root: Path, increment: Increment | None = None
+) -> dict[str, str]:
+    """Load tables with a full proof; → metadata location by table. Fails unless every proof holds. With an
+    increment, what the lake has of a table already is brought up to date."""
     lake = Lake(root)
     versions: dict[str, str] = {}
     with source.snapshot() as snapshot, closing(DuckDB(root / "tmp")) as engine:
         loader = Loader(source, snapshot, lake, engine, "run-1")
         for table in tables:
-            begun = loader.begin(Load(table, "source", ProofLevel.FULL, None, False), lambda rows: None)
+            head = lake.head(TableName(RAW, table.name)) if increment else None
+            wanted = Load(table, "source", ProofLevel.FULL, head, False, increment=increment)
+            begun = loader.begin(wanted, lambda rows: None)
             assert isinstance(begun, Pending)
+            assert (begun.read >= 0) is bool(head and head.rows)
             done = loader.finish(begun)
             if not isinstance(done, Loaded):
                 done = loader.settle(begun, done)  # raises, and says what differs
@@ -70,6 +77,16 @@ def read(locations: dict[str, str], key: str = "k") -> dict[str, Arrived]:
 def arrive(source: Source, tables: Iterable[Table], root: Path) -> dict[str, Arrived]:
     """`load`, then `read`."""
     return read(load(source, tables, root))
+
+
+def arrive_in_two(half: Source, whole: Source, names: Iterable[str], root: Path) -> dict[str, Arrived]:
+    """`arrive` of tables of which a source has the first rows by `k`; then another one has all of them, and
+    the rest is read by `k` and merged: rows from the wire and rows from the lake share files."""
+    of_half, of_whole = half.introspect(), whole.introspect()
+    found = list(names)
+    by_key = Increment("k", ("k",), overlap=0)
+    load(half, [of_half.table(name) for name in found], root, by_key)
+    return read(load(whole, [of_whole.table(name) for name in found], root, by_key))
 
 
 def comparable(lake: str, value: Any) -> Any:

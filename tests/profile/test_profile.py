@@ -13,7 +13,8 @@ import pytest
 from mainstem import wiring
 from mainstem.draft import Profile, draft
 from mainstem.errors import OutOfTime, SourceRefused, SourceUnavailable
-from mainstem.profile import Limits, profile_source, told
+from mainstem.profile.bounds import Limits
+from mainstem.profile.look import profile_source, told
 from mainstem.schema import Database
 from mainstem.source.port import Snapshot, Source, SourceOptions
 from servers.mariadb import MariaDB

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pyiceberg.table import StaticTable
 
 from kills import LATER, POINTS, in_a_process
 from mainstem.project.load import load_project
@@ -65,7 +66,11 @@ def test_killed(project: Path, point: str) -> None:
     # Nothing is left over: what stands is what heads and releases refer to.
     lake.clean(keep_releases=1, older_than=timedelta(0))
     tables = {name: head for name in lake.tables() if (head := lake.head(name)) is not None}
-    assert len(list((state / "lake").rglob("*.parquet"))) == len(tables)
+    assert {str(path) for path in (state / "lake").rglob("*.parquet")} == {
+        file.file.file_path.removeprefix("file://")
+        for head in tables.values()
+        for file in StaticTable.from_metadata(head.metadata_location).scan().plan_files()
+    }
     assert len(list((state / "lake").rglob("*.metadata.json"))) == len(tables)
     assert not list((state / "runs").glob("*.part"))
     assert run(project).status == "unchanged"

@@ -618,8 +618,8 @@ def test_a_stalled_server_is_noticed(server: Postgres, scratch: str) -> None:
 
 
 def test_a_query_that_takes_long_is_no_stall(shop: str) -> None:
-    with PostgresSource.from_url(shop, SourceOptions(timeout=0.3)).snapshot() as snapshot:
-        assert snapshot.select("SELECT pg_sleep(1)::text") == [("",)]
+    with PostgresSource.from_url(shop, SourceOptions(timeout=1.5)).snapshot() as snapshot:
+        assert snapshot.select("SELECT pg_sleep(2.5)::text") == [("",)]
 
 
 @pytest.mark.parametrize("decoder", DECODERS)

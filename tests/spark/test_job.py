@@ -29,7 +29,7 @@ from mainstem.run import RunOptions
 from servers.mariadb import MariaDB
 from servers.postgres import Postgres
 from spark.jobs import TARGET, emitted, everything, on_spark, tables_in
-from support import make_project, run
+from support import Ran, make_project, run
 
 SPARK = RunOptions(target="spark")
 
@@ -129,12 +129,18 @@ def test_the_emitted_job_is_run_as_it_is(ran: Workplace, local: Path, tmp_path: 
     assert {name: table.num_rows for name, table in tables_in(tmp_path / "warehouse").items()} == before
 
 
+def statuses(done: Ran) -> dict[str, str]:
+    """What became of each table and model."""
+    told = done.outcome.receipt.value()
+    return {one["table"]: one["status"] for one in [*told["tables"], *told["models"]]}
+
+
 NEVER = {"sql": "SELECT CAST(1 AS BIGINT)", "rule": "zero", "before": 0, "warning": False}
 
 
-def test_a_change_then_a_broken_model_then_duckdb(ran: Workplace, mariadb: MariaDB) -> None:
-    """What changed is read again, the rest stays; a model that breaks its grain is refused with its reason; a
-    local run takes over where Spark left."""
+def test_a_change_then_a_broken_model_then_duckdb(ran: Workplace, local: Path, mariadb: MariaDB) -> None:
+    """What changed is read again and what depends on it is built, the rest stays, as on DuckDB; a model that
+    breaks its grain is refused with its reason, the tables hold; a local run takes over where Spark left."""
     mariadb.execute("update payments set amount = amount + 1 where customerNumber = 103", "classicmodels")
     try:
         root = ran.root
@@ -144,7 +150,10 @@ def test_a_change_then_a_broken_model_then_duckdb(ran: Workplace, mariadb: Maria
         assert broken.status == "published", broken.messages
         assert broken.table("raw.payments")["status"] == "done"
         assert broken.table("raw.orders")["status"] == "unchanged"
-        assert broken.table("mart.fact_order_lines")["status"] == "unchanged"
+        assert broken.table("mart.fact_payments")["status"] == "done"
+        assert broken.table("mart.dim_products")["status"] == "unchanged"
+        shutil.copy(root / "models" / "dim_locations.sql", local / "models" / "dim_locations.sql")
+        assert statuses(broken) == statuses(run(local, clean=False))
         fact = (
             "/* mainstem\nkind: fact\ngrain: {statement: a line, table: raw.orderdetails}\n*/\n"
             "select d.*, l.city from raw.orderdetails d join raw.orders o using (orderNumber)\n"
@@ -155,6 +164,7 @@ def test_a_change_then_a_broken_model_then_duckdb(ran: Workplace, mariadb: Maria
         assert refused.status == "failed"
         assert "models/fact_orders.sql" in refused.messages
         assert "takes 2,996 rows to 3,515" in refused.messages
+        assert refused.table("raw.orders")["status"] == "unchanged"
         (root / "models" / "fact_orders.sql").unlink()
         (root / "models" / "dim_locations.sql").unlink()
         taken = run(root)

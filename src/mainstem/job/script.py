@@ -288,6 +288,7 @@ class Job:
             "location": known["location"],
             "rows": expected["rows"],
             "found": expected,
+            "expected": expected,
             "seconds": 0.0,
         }
 

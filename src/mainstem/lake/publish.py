@@ -177,7 +177,7 @@ def _copied(location: str, root: Path, folder: str, wanted: Sequence[str]) -> It
 def _moved(ready: _Ready, remote: Remote) -> None:
     if not ready.table.changed:
         return
-    crash.point("publish.pointer")
+    crash.point("remote.pointer")
     name, new = ready.table.name, ready.table.metadata_location
     # An error leaves the files: the pointer may have moved all the same.
     if not remote.catalog.swap(name, ready.base, new, ready.shown):

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mainstem.profile.look import Limits
 from mainstem.schema import Database
 from mainstem.text import count
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that a profile may cost: rows looked at a table, seconds over all (the server ends the
+    question that is under way then). No rows: nothing is asked."""
+
+    rows: int = 50_000
+    seconds: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,20 +10,12 @@ from typing import Any
 from mainstem.draft import ColumnProfile, Hop, Profile, SumOverLines, contained_key, inclusions, sums
 from mainstem.errors import OutOfTime, Terminal
 from mainstem.profile import questions
+from mainstem.profile.bounds import Limits
 from mainstem.schema import Database, Table
 from mainstem.source.port import Snapshot, Source
 from mainstem.text import count
 
 _LINK_ROWS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The most that a profile may cost: rows looked at a table, seconds over all (the server ends the
-    question that is under way then). No rows: nothing is asked."""
-
-    rows: int = 50_000
-    seconds: float = 10.0
 
 
 @dataclass

@@ -210,7 +210,8 @@ def draft_url(url: str, options: SourceOptions, base: Path, looking: Looking) ->
 def draft_sources(project: Project, looks: dict[str, Looking], links: tuple[str, ...]) -> Drafted:
     """One star over one or several sources of a project. UsageError for two tables of one name."""
     from mainstem.draft import joined, joined_profiles
-    from mainstem.profile import Limits, profile_source, told
+    from mainstem.profile.bounds import Limits
+    from mainstem.profile.look import profile_source, told
 
     if len(looks) == 1:
         ((name, looking),) = looks.items()
@@ -233,7 +234,8 @@ def draft_sources(project: Project, looks: dict[str, Looking], links: tuple[str,
 def draft_database(database: Database, source: Source | None, looking: Looking) -> Drafted:
     """The draft of a database, with a look at its data where there is a source."""
     from mainstem.draft import Profile, with_links
-    from mainstem.profile import Limits, profile_source, told
+    from mainstem.profile.bounds import Limits
+    from mainstem.profile.look import profile_source, told
 
     profile, lines = Profile(), list[str]()
     if source is not None and looking.data:

@@ -38,7 +38,7 @@ from mainstem.schema import Database
 from mainstem.text import count, joined, size
 
 if TYPE_CHECKING:
-    from mainstem.profile import Bounds
+    from mainstem.profile.bounds import Bounds
     from mainstem.run import Outcome, RunOptions
 
 
@@ -81,7 +81,7 @@ def plan(
 
 def looks_of(project: Project, databases: dict[str, Database]) -> list[Bounds]:
     """How far `mainstem draft` would look at the data of each source."""
-    from mainstem.profile import Limits, bounds_of
+    from mainstem.profile.bounds import Limits, bounds_of
 
     return [
         bounds_of(name, databases[name], Limits(source.draft.rows, source.draft.seconds), source.draft.links)

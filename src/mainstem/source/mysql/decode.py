@@ -153,7 +153,8 @@ def _parsed(form: Wire, scale: int, cells: Cells, target: pa.DataType) -> pa.Arr
         if physical is None:
             return texts.cast(target)
         parsed = texts.cast(pa.date32() if form is Wire.DATE else pa.timestamp("us"))
-        if (pc.min(pc.year(parsed)).as_py() or 1) < 1:
+        first = pc.min(pc.year(parsed)).as_py()
+        if first is not None and first < 1:
             return None
         return parsed.view(physical).view(target)
     except pa.ArrowInvalid:
