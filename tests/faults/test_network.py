@@ -117,9 +117,13 @@ def test_f11_a_bit_flips_on_the_way(world: World) -> None:
 
 def test_f11_the_control_without_proof(world: World) -> None:
     """It is the proof that finds it: without, the wrong note is published, and the ledger sees it."""
-    with world.behind("flip", MIDDLE, times=1) as proxy:
-        world.well("run", "--proof", "off")
-    assert proxy.fired
+    for after in range(MIDDLE, MIDDLE + 50):  # where a bit is of a length, the stream itself is refused
+        with world.behind("flip", after, times=1) as proxy:
+            done = world.call("run", "--proof", "off")
+        assert proxy.fired
+        if done.code == 0:
+            break
+    assert done.code == 0, done.text
     with pytest.raises(Wrong, match="transfers"):
         world.shows()
     world.well("run", "--full-refresh")

@@ -42,7 +42,7 @@ function borrow(channel: BroadcastChannel): Promise<void> {
       done();
     };
     channel.postMessage("ask");
-    setTimeout(done, 200);
+    setTimeout(done, 1000);
   });
 }
 
