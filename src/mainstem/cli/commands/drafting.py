@@ -14,6 +14,7 @@ from mainstem import wiring
 from mainstem.cli import console
 from mainstem.cli.commands.common import open_project
 from mainstem.errors import UsageError
+from mainstem.project import owned
 from mainstem.project.config import DraftConfig
 from mainstem.project.load import STATE, Project
 from mainstem.project.secrets import redact, secrets_of
@@ -284,8 +285,8 @@ def _show_patch(root: Path, made: Drafted) -> None:
 
     bases = root / STATE / _BASES
     before = {path.relative_to(bases).as_posix() for path in bases.rglob("*") if path.is_file()}
-    here = _texts(root, before | set(made.files))
-    proposed = propose(here, _texts(bases, before), made.files)
+    here = owned.texts(root, before | set(made.files))
+    proposed = propose(here, owned.texts(bases, before), made.files)
     for note in proposed.notes:
         console.note(f"  {note}")
     if proposed.patch:
@@ -293,15 +294,3 @@ def _show_patch(root: Path, made: Drafted) -> None:
         console.note("  take it, whole or in parts: mainstem draft --diff > new.patch; git apply new.patch")
     else:
         console.note("  nothing to propose: the files say what would be drafted now")
-
-
-def _texts(root: Path, paths: set[str]) -> dict[str, str]:
-    found = {}
-    for path in paths:
-        try:
-            found[path] = (root / path).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            continue
-        except (OSError, UnicodeDecodeError):
-            raise UsageError(f"{path} cannot be read as text") from None
-    return found
