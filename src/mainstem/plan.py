@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Literal
 
 from mainstem.contract.model_checks import table_name
@@ -17,17 +18,18 @@ from mainstem.ingest.window import NO_WINDOW, Window
 from mainstem.ingest.window import check as check_window
 from mainstem.lake import TableVersion
 from mainstem.model.graph import Graph, Node, select, sound_graph
-from mainstem.model.sql import Reference, parse_query, references
+from mainstem.model.reading import Reading, Reference
 from mainstem.project.config import Mode, TableConfig
 from mainstem.project.load import Project
 from mainstem.project.modelfile import ModelFile
 from mainstem.schema import MART, RAW, Database, Table, TableName
-from mainstem.text import joined
-from mainstem.transform.shape import shape_of
 from mainstem.transform.state import DIGEST, MODEL
 
 Action = Literal["new", "changed", "check", "rebuild", "depends", "unchanged", "frozen", "stop", "taken"]
 
+Readings = Mapping[str, Reading]
+"""What is known of the models' SQL, by the model's name."""
+NONE_KNOWN: Readings = MappingProxyType({})
 WORTH_PROPOSING = 100_000  # rows: below, reading all is as quick
 ACCEPT = "mainstem run --full-refresh --select TABLE+ takes it over; see also on_change in docs/project.md"
 
@@ -120,17 +122,36 @@ def model_digest(model: ModelFile, inputs: Mapping[TableName, TableVersion], sal
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def project_graph(project: Project, tables: Collection[str], histories: Collection[str] = ()) -> Graph:
+def reading_of(model: ModelFile, known: Readings = NONE_KNOWN) -> Reading:
+    """What the model's SQL says; from `known` if it is there. Raises UsageError with file and line."""
+    found = known.get(model.name)
+    if found is None:
+        from mainstem.model.read import read_sql  # SQLGlot takes long to start, and is not always needed
+
+        found = read_sql(model.sql, model.file, model.sql_line, tuple(model.header.key))
+    return found
+
+
+def project_graph(
+    project: Project,
+    tables: Collection[str],
+    histories: Collection[str] = (),
+    known: Readings = NONE_KNOWN,
+) -> Graph:
     """The graph of a project's models over source tables, some of them with a history. Raises ConfigErrors
     with all errors."""
-    graph, errors = sound_part(project, tables, histories=histories)
+    graph, errors = sound_part(project, tables, (), histories, known)
     if errors:
         raise ConfigErrors(errors)
     return graph
 
 
 def sound_part(
-    project: Project, tables: Collection[str], broken: Collection[str] = (), histories: Collection[str] = ()
+    project: Project,
+    tables: Collection[str],
+    broken: Collection[str] = (),
+    histories: Collection[str] = (),
+    known: Readings = NONE_KNOWN,
 ) -> tuple[Graph, list[UsageError]]:
     """The part of the graph that stands, and the errors of the rest; `broken` are models whose files could
     not be read."""
@@ -139,8 +160,7 @@ def sound_part(
     for model in project.models:
         name = TableName(MART, model.name)
         try:
-            query = parse_query(model.sql, model.file, model.sql_line)
-            found = (*references(query, model.file, model.sql_line), *_promised(model))
+            found = (*reading_of(model, known).references, *_promised(model))
         except UsageError as error:
             errors.append(error)
             lost.add(name)
@@ -173,15 +193,17 @@ def make_plan(
     released: Collection[TableName],
     choices: Choices,
     salt: str,
+    known: Readings = NONE_KNOWN,
 ) -> Plan:
     """Compare what there is with what there was. Touches nothing.
 
     `databases` by source name; `heads` are the newest committed versions; `released` the tables of the
-    current release. Raises ConfigErrors for errors in the models, UsageError for the selection.
+    current release; `known` what is known of the models' SQL. Raises ConfigErrors for errors in the models,
+    UsageError for the selection.
     """
     origin = _origins(databases)
     histories = [name for name, (source, table) in origin.items() if _terms(project, source, table).history]
-    graph = project_graph(project, origin, histories)
+    graph = project_graph(project, origin, histories, known)
     modified = _modified(project, graph, heads)
     chosen = select(graph, choices.select, choices.exclude, modified)
     if choices.window:
@@ -196,7 +218,7 @@ def make_plan(
     models: list[ModelStep] = []
     for name in graph.order:
         if name in files and name in chosen:
-            step = _model_step(files[name], graph, heads, loading, choices, salt)
+            step = _model_step(files[name], graph, heads, loading, choices, salt, known)
             models.append(step)
             if step.action != "unchanged":
                 loading.add(name)
@@ -353,6 +375,7 @@ def _model_step(
     loading: Collection[TableName],
     choices: Choices,
     salt: str,
+    known: Readings,
 ) -> ModelStep:
     name = TableName(MART, model.name)
     inputs = graph.parents(name)
@@ -377,9 +400,7 @@ def _model_step(
     if not current:
         return step("changed", "its inputs changed")
     if moving:
-        shape = shape_of(model)
-        how = f"in full: it {shape}" if isinstance(shape, str) else f"in part, by {joined(tuple(shape.key))}"
-        return step("depends", "run if " + _some(moving) + " changed", how)
+        return step("depends", "run if " + _some(moving) + " changed", reading_of(model, known).how)
     return step("unchanged")
 
 
