@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import mainstem
+from mainstem.graph import Readings, reading_of
 from mainstem.model.reading import Reading, Reference
-from mainstem.plan import Readings, reading_of
 from mainstem.project.load import Project
 from mainstem.schema import Database, TableName
 

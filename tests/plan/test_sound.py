@@ -14,7 +14,8 @@ import pytest
 from mainstem import sound
 from mainstem.cli.commands.common import planned
 from mainstem.errors import ConfigErrors
-from mainstem.plan import Choices, reading_of
+from mainstem.graph import reading_of
+from mainstem.plan import Choices
 from mainstem.project.load import load_project, read_project
 from support import DIM_CUSTOMERS, FACT_LINES, execute_sql, make_project, plan_of, write_model
 

@@ -14,9 +14,10 @@ import typer
 from mainstem import sound, wiring
 from mainstem.cli import console
 from mainstem.errors import ConfigErrors, MainstemError, UsageError
+from mainstem.graph import Readings
 from mainstem.ingest.window import Window
 from mainstem.lake import Lake, TableVersion
-from mainstem.plan import Choices, Plan, Readings, lake_databases, make_plan
+from mainstem.plan import Choices, Plan, lake_databases, make_plan
 from mainstem.project.load import Project, read_project
 from mainstem.project.targets import LocalTarget
 from mainstem.schema import Database, TableName

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -143,17 +144,21 @@ def draft(
             links=tuple(dict.fromkeys(k for one in looks.values() for k in one.links)),
         )
         made = draft_sources(project, looks, looking.links)
-    for line in made.told:
-        console.note(f"  {line}")
-    if schema is None and url is None and link:
-        listed = json.dumps(list(looking.links), ensure_ascii=False)
-        console.note(
-            f"  to keep what --link says: `draft: {{links: {listed}}}` at the source in mainstem.yml"
-        )
+    _tell(made, looking.links if schema is None and url is None and link else ())
     if diff:
         _show_patch(root, made)
     else:
         console.write(console.clean(_shown(made, output)))
+
+
+def _tell(made: Drafted, links: Sequence[str]) -> None:
+    for line in made.told:
+        console.note(f"  {line}")
+    if links:
+        listed = json.dumps(list(links), ensure_ascii=False)
+        console.note(
+            f"  to keep what --link says: `draft: {{links: {listed}}}` at the source in mainstem.yml"
+        )
 
 
 def _sources(project: Project, source: str | None) -> list[str]:
