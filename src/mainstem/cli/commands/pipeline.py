@@ -201,7 +201,7 @@ def run_project(
         left = left_over(project, choices, options.name) if resume else None
         if left is not None:
             options, choices, target = resumed(options, left), left.choices, left.target
-        made = held.enter_context(planned(project, choices, left, target))
+        made = held.enter_context(planned(project, choices, left, target, remember=True))
         if not over_budget:
             costing.require(project, made, target)
         with Progress(output is Output.JSON) as progress:
