@@ -35,6 +35,7 @@ class Lake:
         self.catalog = LocalCatalog(self.root / "catalog.db")
         self._folder = self.root / "lake"
         self._staging = self.root / "staging"
+        self._taken: set[Path] = set()  # files that a commit has made a table's, or may have
 
     # Tables
 
@@ -138,7 +139,10 @@ class Lake:
         )
 
     def discard(self, staged: Staged) -> None:
-        """Delete staged files that are not to be committed."""
+        """Delete staged files that are not to be committed. Those of a commit that landed, or whose outcome
+        nobody could tell, stay: a table may refer to them; `clean` deletes what none does."""
+        if not self._taken.isdisjoint(staged.files):
+            return
         if staged.journal:
             storage.remove([staged.journal])
         storage.remove(staged.files)
@@ -156,15 +160,18 @@ class Lake:
         prepared = iceberg.prepare(staged, {**summary, metadata.RUN: run}, keep)
         new = str(prepared.location)
         crash.point("commit.before_swap")
+        self._taken.update(staged.files)
         try:
             swapped = self.catalog.swap(staged.name, staged.base, new)
         except LakeUnavailable:
             # The outcome is unknown until the catalog can be read again; before that no file may go.
             if self.catalog.location(staged.name) != new:
+                self._taken.difference_update(staged.files)
                 storage.remove(prepared.files)
                 raise
             swapped = True
         if not swapped:
+            self._taken.difference_update(staged.files)
             storage.remove(prepared.files)
             raise _overtaken(staged.name)
         crash.point("commit.after_swap")
