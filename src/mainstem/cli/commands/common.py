@@ -100,6 +100,8 @@ def planned(
     with wiring.open_sources(project) as sources:
         databases = _introspect(project, sources)
         heads = {name: head for name in lake.tables() if (head := lake.head(name)) is not None}
+        if not choices.full_refresh:
+            lake.require_whole(heads)
         seen = lake_databases(project, databases, heads, choices)
         known = _checked(project, seen, remember=remember)
         release = lake.current_release()
