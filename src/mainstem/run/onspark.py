@@ -12,8 +12,8 @@ from mainstem import errors
 from mainstem.contract.model_checks import Verdict
 from mainstem.errors import EngineFailed, MainstemError, ProofFailed, Where
 from mainstem.events import Emit, StepFinished, StepStarted
-from mainstem.ingest.load import load_text
 from mainstem.ingest.state import FINGERPRINT
+from mainstem.ingest.values import load_text
 from mainstem.job.document import Document, World, document
 from mainstem.job.launch import SparkJob, catalog_settings, run_job
 from mainstem.lake import TableVersion
