@@ -62,6 +62,8 @@ class Historian:
         return made
 
     def _files(self, head: TableVersion | None) -> Sequence[Path]:
+        if head:
+            self._lake.require_whole({self._name: head})
         found = metadata.load(head.metadata_location).files if head else ()
         if found is None:
             raise ProofFailed(

@@ -75,7 +75,8 @@ class ModelEntry:
 @dataclass(slots=True)
 class Receipt:
     """One run. `status` is published, unchanged, held or failed; times are UTC, ISO 8601. `resumes` are the
-    runs that it took over. `snapshots`: seconds that each source had to keep a view of itself for us."""
+    runs that it took over. `snapshots`: seconds that each source had to keep a view of itself for us.
+    `cubes`: by dashboard, whether all of its cube was computed, and why."""
 
     run: str
     started: datetime
@@ -95,6 +96,7 @@ class Receipt:
     name: str = ""
     resumes: list[str] = field(default_factory=list)
     estimated: dict[str, int | None] = field(default_factory=dict)
+    cubes: dict[str, str] = field(default_factory=dict)
 
     def reading(self) -> dict[str, int | None]:
         """Bytes from the sources: estimated at most before the run (None if a source does not say), actual
@@ -127,6 +129,7 @@ class Receipt:
             "reading": self.reading(),
             "tables": [_plain(entry) for entry in self.tables],
             "models": [_plain(entry) for entry in self.models],
+            "cubes": self.cubes,
             "removed": self.removed,
             "errors": list(self.errors),
         }
