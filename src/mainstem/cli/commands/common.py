@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,7 +19,7 @@ from mainstem.ingest.window import Window
 from mainstem.lake import Lake, TableVersion
 from mainstem.plan import Choices, Plan, lake_databases, make_plan
 from mainstem.project.load import Project, read_project
-from mainstem.project.targets import LocalTarget
+from mainstem.project.targets import LocalTarget, SparkTarget
 from mainstem.schema import Database, TableName
 from mainstem.source.port import Source
 
@@ -91,6 +91,7 @@ def planned(
     """Introspect the sources, check every model, compare with the lake, and with what an unfinished run has
     `left` there. Sources close at the end."""
     lake = wiring.open_lake(project)
+    choices = replace(choices, whole=isinstance(project.target(target), SparkTarget))
     with wiring.open_sources(project) as sources:
         databases = _introspect(project, sources)
         heads = {name: head for name in lake.tables() if (head := lake.head(name)) is not None}
