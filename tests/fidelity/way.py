@@ -18,7 +18,8 @@ from pyiceberg.table import StaticTable
 from cases.layout import Case, Grid
 from mainstem.engine.duckdb import DuckDB
 from mainstem.ingest.cursor import Increment
-from mainstem.ingest.load import Load, Loaded, Loader, Pending
+from mainstem.ingest.load import Loader
+from mainstem.ingest.values import Load, Loaded, Pending
 from mainstem.lake import Lake
 from mainstem.project.config import ProofLevel
 from mainstem.schema import RAW, RAW_OUT_OF_RANGE, Table, TableName, Type

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from mainstem.deploy.hcl import Expr, Template, Value
 from mainstem.errors import ConfigErrors
+from mainstem.graph import sound_part
 from mainstem.model.graph import Graph
 from mainstem.model.sql import parse_query, references
-from mainstem.plan import sound_part
 from mainstem.project.awsnames import Names
 from mainstem.project.load import Project
 from mainstem.schema import MART, RAW, TableName

@@ -33,25 +33,7 @@ def glue(names: Names) -> list[Item]:
                 ),
             ),
         ),
-        resource(
-            "aws_glue_security_configuration",
-            "lake",
-            Attr("name", names.stem),
-            block(
-                "encryption_configuration",
-                *(
-                    block(kind, *attrs(**{f"{kind}_mode": mode}, kms_key_arn=Expr("aws_kms_key.lake.arn")))
-                    for kind, mode in (
-                        ("cloudwatch_encryption", "SSE-KMS"),
-                        ("job_bookmarks_encryption", "CSE-KMS"),
-                    )
-                ),
-                block(
-                    "s3_encryption",
-                    *attrs(s3_encryption_mode="SSE-KMS", kms_key_arn=Expr("aws_kms_key.lake.arn")),
-                ),
-            ),
-        ),
+        _encryption(names),
         Comment("What stands in job/ beside this file: script, plan, drivers. New content, new object."),
         resource(
             "aws_s3_object",
@@ -73,6 +55,29 @@ def glue(names: Names) -> list[Item]:
             block("actions", Attr("job_name", Expr("aws_glue_job.run.name"))),
         ),
     ]
+
+
+def _encryption(names: Names) -> Item:
+    """Logs, bookmarks and objects that the job writes: all with the lake's key."""
+    return resource(
+        "aws_glue_security_configuration",
+        "lake",
+        Attr("name", names.stem),
+        block(
+            "encryption_configuration",
+            *(
+                block(kind, *attrs(**{f"{kind}_mode": mode}, kms_key_arn=Expr("aws_kms_key.lake.arn")))
+                for kind, mode in (
+                    ("cloudwatch_encryption", "SSE-KMS"),
+                    ("job_bookmarks_encryption", "CSE-KMS"),
+                )
+            ),
+            block(
+                "s3_encryption",
+                *attrs(s3_encryption_mode="SSE-KMS", kms_key_arn=Expr("aws_kms_key.lake.arn")),
+            ),
+        ),
+    )
 
 
 def _database(names: Names, namespace: str) -> Item:

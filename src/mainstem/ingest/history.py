@@ -63,6 +63,8 @@ class Historian:
 
     def _files(self, head: TableVersion | None) -> Sequence[Path] | None:
         """The files of the history as it stands; None if a Spark job wrote it, whose files are not known."""
+        if head:
+            self._lake.require_whole({self._name: head})
         found = metadata.load(head.metadata_location).files if head else ()
         if found is None and head is not None and metadata.RUN not in head.summary:
             raise ProofFailed(

@@ -120,6 +120,8 @@ def _table(world: World, step: IngestStep, run: str, catalog: str) -> dict[str, 
     _require_kept(world, step)
     jdbc = world.jdbc[step.source]
     level = world.proof or world.project.proof(step.source, table.name)
+    if level is ProofLevel.CHANGES:  # a job reads by no cursor
+        level = ProofLevel.FULL
     by = reconcile.forms(jdbc.dialect, table)
     source = live_rows(jdbc.dialect, table, step.terms.deleted)
     lake = SparkProofDialect().with_hash(jdbc.dialect.hash)

@@ -22,6 +22,7 @@ from mainstem.lake.files import Files
 
 LEASE = timedelta(hours=1)
 _TAKEN = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
+_MISSING = ("NoSuchKey", "404")
 
 
 class S3Files(Files):
@@ -36,6 +37,17 @@ class S3Files(Files):
         """See Files."""
         with _mapped(location):
             return bytes(self._client.get_object(**_place(location))["Body"].read())
+
+    def exists(self, location: str) -> bool:
+        """See Files."""
+        with _mapped(location):
+            try:
+                self._client.head_object(**_place(location))
+            except ClientError as error:
+                if code_of(error) in _MISSING:
+                    return False
+                raise
+        return True
 
     def write(self, location: str, content: bytes) -> None:
         """See Files."""

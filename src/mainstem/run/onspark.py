@@ -14,9 +14,9 @@ from mainstem.contract.model_checks import Verdict
 from mainstem.errors import EngineFailed, MainstemError, ProofFailed, Where
 from mainstem.events import Emit, StepFinished, StepStarted
 from mainstem.ingest.apart import standing
-from mainstem.ingest.load import load_text
 from mainstem.ingest.state import BESIDE, FINGERPRINT, TALLY
 from mainstem.ingest.tally import Tally
+from mainstem.ingest.values import load_text
 from mainstem.job.document import Document, World, document
 from mainstem.job.launch import SparkJob, catalog_settings, run_job
 from mainstem.lake import TableVersion
