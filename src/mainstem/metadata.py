@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mainstem.errors import LakeUnavailable
-from mainstem.schema import Column, Type
+from mainstem.errors import LakeUnavailable, Where
+from mainstem.schema import HISTORY, Column, TableName, Type
 
 FILES = "mainstem.files"  # summary: the data files of the whole version, JSON, relative to the table's folder
+STAMPS = "mainstem.stamps"  # summary: of each of them its stamp (lake.whole), JSON, in the same order
 RUN = "mainstem.run"  # summary: the run that committed the version
+GONE = "a data file is not in the lake any more"
 NATIVE = "mainstem.native"  # table property: the source's words for the column types, JSON
 
 
@@ -27,7 +29,8 @@ class Field:
 @dataclass(frozen=True, slots=True)
 class TableMetadata:
     """What one metadata file says of the table's current version. `files` is None if the version was not
-    written by Mainstem: then only an Iceberg reader can tell them."""
+    written by Mainstem: then only an Iceberg reader can tell them. `stamps` are their stamps, "" where none
+    is known."""
 
     metadata_location: str
     location: Path
@@ -37,6 +40,7 @@ class TableMetadata:
     fields: tuple[Field, ...]
     summary: Mapping[str, str]
     files: tuple[Path, ...] | None
+    stamps: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -70,6 +74,9 @@ def parse(location: str, document: Any) -> TableMetadata:
         snapshot = next(s for s in document["snapshots"] if s["snapshot-id"] == current)
         summary = {str(key): str(value) for key, value in snapshot["summary"].items()}
         files = json.loads(summary[FILES]) if FILES in summary else None
+        stamps = json.loads(summary.get(STAMPS, "null")) or [""] * len(files or ())
+        if len(stamps) != len(files or ()):
+            raise ValueError("not a stamp for every file")
         return TableMetadata(
             metadata_location=location,
             location=root,
@@ -79,11 +86,20 @@ def parse(location: str, document: Any) -> TableMetadata:
             fields=_fields(document),
             summary=summary,
             files=None if files is None else tuple(root / str(file) for file in files),
+            stamps=tuple(map(str, stamps)),
         )
     except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
         raise LakeUnavailable(
             f"the lake's file {location} is damaged, or it is no table that Mainstem can read"
         ) from error
+
+
+def lost(name: TableName, what: str, path: Path) -> LakeUnavailable:
+    """The error of a data file that is not what it was, with what to do about it."""
+    hint = "restore it from a backup, or mainstem run --full-refresh reads and builds every table again"
+    if name.namespace == HISTORY:
+        hint = "restore it from a backup: the source does not know what was there before"
+    return LakeUnavailable(f"{what}: {path}", where=Where(table=str(name)), hint=hint)
 
 
 def _fields(document: Mapping[str, Any]) -> tuple[Field, ...]:

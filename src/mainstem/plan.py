@@ -11,13 +11,13 @@ from mainstem.errors import ConfigErrors, UsageError, Where
 from mainstem.graph import NONE_KNOWN, Readings, project_graph, reading_of
 from mainstem.ingest.cursor import increment_of, proposal
 from mainstem.ingest.drift import Drift, Verdict, judge
-from mainstem.ingest.state import CURSOR, FINGERPRINT, TERMS
+from mainstem.ingest.state import COMPARED, CURSOR, FINGERPRINT, TERMS
 from mainstem.ingest.terms import NO_TERMS, Terms, beside, terms_of
 from mainstem.ingest.window import NO_WINDOW, Window
 from mainstem.ingest.window import check as check_window
 from mainstem.lake import TableVersion
 from mainstem.model.graph import Graph, select
-from mainstem.project.config import Mode, TableConfig
+from mainstem.project.config import Mode, ProofLevel, TableConfig
 from mainstem.project.load import Project
 from mainstem.project.modelfile import ModelFile
 from mainstem.schema import MART, RAW, Database, Table, TableName
@@ -102,12 +102,13 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """The user's selection on the command line."""
+    """The user's selection on the command line. `whole`: the target reads a changed table whole (Spark)."""
 
     select: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     full_refresh: bool = False
     window: Window = NO_WINDOW
+    whole: bool = False
 
 
 def model_digest(model: ModelFile, inputs: Mapping[TableName, TableVersion], salt: str) -> str:
@@ -274,12 +275,18 @@ def _ingest_step(
     if head.summary.get(TERMS, "") != terms.digest:
         return step("changed", *drift.reasons, "its contract, deleted or history changed: read whole")
     config = project.table(source, drift.table.name)
-    how = _how(config, drift.table, head)
+    how = () if choices.whole else _how(config, drift.table, head)
     if choices.window and increment_of(config, drift.table):
-        reasons = (*drift.reasons, *how, f"rows {choices.window} again, unless its fingerprint is the same")
+        again = f"rows {choices.window} again, unless its fingerprint is the same"
+        if choices.whole:
+            again = f"read whole, with the rows {choices.window}, unless its fingerprint is the same"
+        reasons = (*drift.reasons, *how, again)
         return replace(step("check", *reasons), window=choices.window)
     if choices.window:
         how = (*how, "no cursor: not narrowed")
+    compared, level = head.summary.get(COMPARED), project.proof(source, drift.table.name)
+    if level is ProofLevel.CHANGES and compared and CURSOR in head.summary and not choices.whole:
+        return step("check", *drift.reasons, *how, f"what was read is compared; all was on {compared[:10]}")
     if head.summary.get(FINGERPRINT):
         return step("check", *drift.reasons, "read if its fingerprint differs", *how)
     return step("check", *drift.reasons, "read: the last load has no fingerprint", *how)

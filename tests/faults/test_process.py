@@ -22,12 +22,12 @@ from faults.world import READER, World, Wrong, build
 from servers.mariadb import MariaDB
 
 SOURCE = Path(mainstem.__file__).parent
-# Not those of publishing to S3: a run does not come by them.
+# Not those of publishing to S3 and of queries: a run does not come by them.
 POINTS = sorted(
     {
         name
         for path in SOURCE.rglob("*.py")
-        for name in re.findall(r'crash\.point\("((?!remote\.)[^"]+)"\)', path.read_text())
+        for name in re.findall(r'crash\.point\("((?!remote\.|query\.)[^"]+)"\)', path.read_text())
     }
 )
 SYSCALLS = "oOwsrutmc"
@@ -264,18 +264,31 @@ def test_f15_a_dead_run_leaves_no_transaction(make: Make) -> None:
 
 
 def test_f49_nobody_reads_the_output(world: World) -> None:
-    for way in (">&- 2>&-", "> /dev/full 2> /dev/full", "2>&1 | head -c 1"):
-        before = world.shows()
-        subprocess.run(
-            ["sh", "-c", f"{sys.executable} -m mainstem run --full-refresh {way}"],
-            cwd=world.root,
-            env={**base(), **world.env},
-            check=False,
-            capture_output=True,
-        )
-        # An output that refuses what is written may end the run: then with nothing published.
-        assert world.shows() in (world.ledger.now, world.ledger.now if ">&-" in way else before), way
+    """Whether its output is taken changes neither what a run does nor how it says it ended; only a result
+    that was not written is no success."""
+    ways = {">&- 2>&-": 0, "2>&1 | head -c 1": 0, "--output json > /dev/full 2> /dev/full": 4}
+    for way, code in ways.items():
+        assert unread(world, f"run --full-refresh {way}") == code, way
+        assert world.shows() == world.ledger.now, way
         world.ledger.commit()
+    assert unread(world, "query 'select * from fact_transfers' | head -c 1") == 0
+    model = world.root / "models" / "dim_accounts.sql"
+    whole = model.read_text()
+    model.write_text(whole.replace("union all", "union all select '1', owner from raw.accounts union all"))
+    assert unread(world, "run 2>&1 | head -c 1") == 3, "what failed is not told as well"
+    model.write_text(whole)
+
+
+def unread(world: World, command: str) -> int:
+    """The exit code of a command line of the shell's."""
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m mainstem {command}; exit ${{PIPESTATUS[0]}}"],
+        cwd=world.root,
+        env={**base(), **world.env},
+        check=False,
+        capture_output=True,
+    )
+    return done.returncode
 
 
 def test_f51_few_descriptors(world: World) -> None:

@@ -18,7 +18,8 @@ from pyiceberg.table import StaticTable
 from cases.layout import Case, Grid, cases
 from mainstem.engine.duckdb import DuckDB
 from mainstem.ingest.cursor import Increment
-from mainstem.ingest.load import Load, Loaded, Loader, Pending
+from mainstem.ingest.load import Loader
+from mainstem.ingest.values import Load, Loaded, Pending
 from mainstem.lake import Lake
 from mainstem.project.config import ProofLevel
 from mainstem.schema import RAW, RAW_OUT_OF_RANGE, Database, Table, TableName, Type
@@ -42,9 +43,13 @@ class Arrived:
 
 
 def load(
-    source: Source, tables: Iterable[Table], root: Path, increment: Increment | None = None
+    source: Source,
+    tables: Iterable[Table],
+    root: Path,
+    increment: Increment | None = None,
+    level: ProofLevel = ProofLevel.FULL,
 ) -> dict[str, str]:
-    """Load tables with a full proof; → metadata location by table. Fails unless every proof holds. With an
+    """Load tables with a proof; → metadata location by table. Fails unless every proof holds. With an
     increment, what the lake has of a table already is brought up to date."""
     lake = Lake(root)
     versions: dict[str, str] = {}
@@ -52,14 +57,17 @@ def load(
         loader = Loader(source, snapshot, lake, engine, "run-1")
         for table in tables:
             head = lake.head(TableName(RAW, table.name)) if increment else None
-            wanted = Load(table, "source", ProofLevel.FULL, head, False, increment=increment)
-            begun = loader.begin(wanted, lambda rows: None)
+            begun = loader.begin(
+                Load(table, "source", level, head, False, increment=increment), lambda rows: None
+            )
             assert isinstance(begun, Pending)
             assert (begun.read >= 0) is bool(head and head.rows)
             done = loader.finish(begun)
             if not isinstance(done, Loaded):
                 done = loader.settle(begun, done)  # raises, and says what differs
-            assert (done.changed, done.level, bool(done.checksum)) == (True, ProofLevel.FULL, True)
+            proven = level if head and head.rows else ProofLevel.FULL
+            assert (done.changed, done.level) == (True, proven)
+            assert bool(done.checksum) is (proven is ProofLevel.FULL)
             versions[table.name] = done.version.metadata_location
     return versions
 
@@ -82,12 +90,22 @@ def arrive(source: Source, tables: Iterable[Table], root: Path) -> dict[str, Arr
 
 def arrive_in_two(half: Source, whole: Source, names: Iterable[str], root: Path) -> dict[str, Arrived]:
     """`arrive` of tables of which a source has the first rows by `k`; then another one has all of them, and
-    the rest is read by `k` and merged: rows from the wire and rows from the lake share files."""
+    the rest is read by `k` and merged: rows from the wire and rows from the lake share files. The rows that
+    were read are proven alone, then all; read once more, none of them differs from what stands there."""
     of_half, of_whole = half.introspect(), whole.introspect()
     found = list(names)
     by_key = Increment("k", ("k",), overlap=0)
     load(half, [of_half.table(name) for name in found], root, by_key)
-    return read(load(whole, [of_whole.table(name) for name in found], root, by_key))
+    tables = [of_whole.table(name) for name in found]
+    load(whole, tables, root, by_key, ProofLevel.CHANGES)
+    files = _data_files(root)
+    locations = load(whole, tables, root, by_key)
+    assert _data_files(root) == files
+    return read(locations)
+
+
+def _data_files(root: Path) -> set[Path]:
+    return set(root.rglob("*.parquet"))
 
 
 def comparable(lake: str, value: Any) -> Any:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -183,6 +185,46 @@ def test_a_commit_of_unknown_outcome(lake: Lake, monkeypatch: pytest.MonkeyPatch
         assert ids(first) == [1]
 
 
+@pytest.mark.parametrize("landed", [True, False])
+def test_a_commit_that_nobody_can_tell_of(lake: Lake, monkeypatch: pytest.MonkeyPatch, landed: bool) -> None:
+    """The answer is lost, and then the catalog cannot be read either: who made the rows gives them up, and
+    yet no file goes to which the catalog may refer. Later runs and the housekeeping see what is so."""
+    first = commit(lake, 1)
+    swap = lake.catalog.swap
+    lake.catalog.wait = 0.05
+    other = sqlite3.connect(lake.catalog.path, isolation_level=None)
+
+    def lossy(name: TableName, expected: str | None, new: str) -> bool:
+        if landed:
+            swap(name, expected, new)
+        other.execute("begin exclusive")
+        raise LakeUnavailable("the answer was lost")
+
+    staged = lake.stage(ORDERS, COLUMNS, orders(2))
+    monkeypatch.setattr(lake.catalog, "swap", lossy)
+    with pytest.raises(LakeUnavailable, match="locked"):
+        lake.commit(staged, run="run-2", summary={})
+    lake.discard(staged)
+    other.close()
+    monkeypatch.undo()
+    head = lake.head(ORDERS)
+    assert head is not None
+    assert ids(head) == ([2] if landed else [1])
+    assert (head == first) is not landed
+    again = lake.stage(ORDERS, COLUMNS, orders(3))
+    assert ids(lake.commit(again, run="run-3", summary={})) == [3]
+    Lake(lake.root).clean(older_than=timedelta(0))
+    assert not staged.files[0].exists()
+
+
+def test_a_commit_that_landed_cannot_be_discarded(lake: Lake) -> None:
+    """Whatever happens to the run after it, an interruption for one."""
+    staged = lake.stage(ORDERS, COLUMNS, orders(1))
+    version = lake.commit(staged, run="run-1", summary={})
+    lake.discard(staged)
+    assert ids(version) == [1]
+
+
 def test_eight_threads_commit_eight_tables(lake: Lake) -> None:
     def work(number: int) -> list[int]:
         name = TableName("raw", f"t{number}")
@@ -232,6 +274,7 @@ def test_no_code_comes_out_of_metadata(lake: Lake, tmp_path: Path) -> None:
     path.write_text(json.dumps(document))
     code = """
 import sys; sys.path.insert(0, sys.argv[2])
+from datetime import timedelta
 from pathlib import Path
 from lakes import ORDERS, commit
 from mainstem.lake import Lake
@@ -255,6 +298,7 @@ def test_only_a_commit_imports_pyiceberg(lake: Lake) -> None:
     lake.publish("run-1", {ORDERS: version}, {})
     code = """
 import sys
+from datetime import timedelta
 from pathlib import Path
 from lakes import COLUMNS, ORDERS, orders
 from mainstem.lake import Lake

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from mainstem.errors import ConfigErrors, MainstemError
 
@@ -40,7 +41,40 @@ def err() -> Console:
     """The console of progress, notes and errors."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return Console(file=cast("IO[str]", _Unheard()), highlight=False, soft_wrap=True)
+
+
+class _Unheard:
+    """stderr for as long as somebody takes what is written to it (a closed pipe, a full disk): then nowhere.
+    What a command does and how it ends never depends on whether its progress is read."""
+
+    def write(self, text: str) -> int:
+        try:
+            return int(self._real().write(text))
+        except OSError:
+            leave(2)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._real().flush()
+        except OSError:
+            leave(2)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real(), name)
+
+    @staticmethod
+    def _real() -> Any:
+        # While bars are shown, sys.stderr is rich's, which writes through this console.
+        return getattr(sys.stderr, "rich_proxied_file", sys.stderr)
+
+
+def leave(descriptor: int) -> None:
+    """From here on what is written to the descriptor goes nowhere, also what waits in a buffer."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
 
 
 def note(text: str) -> None:

@@ -89,7 +89,7 @@ def _interrupted() -> int:
 
 def _reader_gone() -> int:
     """The reader of our output went away (head, a closed pager): not an error of ours."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    console.leave(1)
     return 0
 
 

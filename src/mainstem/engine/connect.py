@@ -45,6 +45,7 @@ def _fill(opened: duckdb.DuckDBPyConnection, made: list[views.View], locked: boo
                 f"the tables {twin} and {view.name} differ only in case; DuckDB cannot tell them apart",
                 where=Where(table=str(view.name)),
             )
+        views.require(view)
         opened.execute(view.statement)
     opened.execute(f"SET search_path = '{MART},main'")
     if locked:

@@ -87,6 +87,7 @@ class DuckDB:
         self.close()
 
     def _create(self, view: views.View) -> None:
+        views.require(view)
         with self._lock, session.mapped():
             twin = self._views.setdefault(str(view.name).casefold(), view.name)
             if twin != view.name:

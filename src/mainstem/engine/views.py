@@ -85,6 +85,13 @@ def of_files(name: TableName, files: Sequence[Path], columns: Sequence[Column]) 
     return View(name, f"SELECT {names} FROM read_parquet([{paths}], hive_partitioning=false)", tuple(files))
 
 
+def require(view: View) -> None:
+    """LakeUnavailable for a view on a file that is not there: it says which table, as DuckDB does not."""
+    for file in view.files:
+        if not file.is_file():
+            raise metadata.lost(view.name, metadata.GONE, file)
+
+
 def no_glob(path: str) -> str:
     """A path whose *, ? and [ mean themselves."""
     return "".join(f"[{c}]" if c in "[*?" else c for c in path)

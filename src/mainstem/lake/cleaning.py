@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import time
@@ -26,12 +27,12 @@ def clean(
 ) -> CleanReport:
     """See `Lake.clean`; `staged` are files to keep as well. Reads every metadata document first: one that
     cannot be read stops it before anything is deleted."""
-    kept, dropped = _split(catalog, max(1, keep_releases))
+    before = time.time() - older_than.total_seconds()
+    kept, dropped = _split(catalog, max(1, keep_releases), before)
     locations = set(catalog.tables().values()) | kept
     reachable = {path for location in locations for path in _reachable(location)}.union(staged)
     if dropped:
         catalog.forget(dropped)
-    before = time.time() - older_than.total_seconds()
     files = size = 0
     for path in _files(folder):
         status = path.stat()
@@ -76,13 +77,17 @@ def _is_dead(process: int) -> bool:
     return False
 
 
-def _split(catalog: LocalCatalog, keep: int) -> tuple[set[str], list[str]]:
-    """Metadata files of the releases that stay, and the names of those that go."""
+def _split(catalog: LocalCatalog, keep: int, before: float) -> tuple[set[str], list[str]]:
+    """Metadata files of the releases that stay, and the names of those that go: not those that were the
+    newest after `before`, which a reader may have open."""
     current = catalog.current()
     stay: set[str] = set()
     go = []
+    replaced = math.inf
     for number, release in enumerate(catalog.releases()):
-        if number < keep or (current and release.id == current.id):
+        read = replaced > before
+        replaced = release.published.timestamp()
+        if number < keep or read or (current and release.id == current.id):
             stay.update(pin.metadata_location for pin in release.tables.values())
         else:
             go.append(release.id)

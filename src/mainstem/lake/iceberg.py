@@ -53,10 +53,10 @@ from pyiceberg.utils.truncate import truncate_upper_bound_binary_string, truncat
 
 from mainstem import crash, metadata
 from mainstem.errors import LakeUnavailable, Where
-from mainstem.lake import storage
+from mainstem.lake import storage, whole
 from mainstem.lake.files import Files, LocalFiles
 from mainstem.lake.values import DataFile, Staged
-from mainstem.metadata import FILES, NATIVE
+from mainstem.metadata import FILES, NATIVE, STAMPS
 from mainstem.schema import Column, Kind
 
 FORMAT_VERSION: Any = 2
@@ -86,7 +86,7 @@ _DAMAGED = (
 class Change:
     """The next version of a table, wherever its files are: `location` is the table's folder, `base` the
     metadata file it follows, `files` all data files relative to the folder, of which `kept` (whole paths)
-    stay and `added` are new; `rows` and `bytes` count all."""
+    stay and `added` are new; `rows` and `bytes` count all; `stamps` are the files' stamps."""
 
     columns: Sequence[Column]
     field_ids: Sequence[int]
@@ -97,6 +97,7 @@ class Change:
     added: Callable[[Schema], Sequence[IcebergDataFile]]
     rows: int
     bytes: int
+    stamps: Sequence[str] = ()
 
 
 class Prepared:
@@ -140,7 +141,17 @@ def _change(staged: Staged) -> Change:
         added=lambda schema: [_data_file(data, schema) for data in staged.data],
         rows=staged.rows,
         bytes=staged.bytes,
+        stamps=_stamps(staged),
     )
+
+
+def _stamps(staged: Staged) -> list[str]:
+    """The stamps of all files. Those that stay have to be as they were written."""
+    base = metadata.load(staged.base) if staged.base else None
+    known = dict(zip(base.files or (), base.stamps, strict=True)) if base else {}
+    for path in staged.kept:
+        whole.require(staged.name, path, known.get(path, ""))
+    return [known.get(path) or whole.stamp(path) for path in staged.all_files]
 
 
 def write_commit(
@@ -304,7 +315,8 @@ def _summary(
     numbers = {key: str(value) for key, value in counts.items() if value}
     numbers.update((key, str(value)) for key, value in totals.items())
     operation = Operation.OVERWRITE if parent else Operation.APPEND
-    return Summary(operation, **{**extra, FILES: json.dumps(list(change.files)), **numbers})
+    listed = {FILES: json.dumps(list(change.files)), STAMPS: json.dumps(list(change.stamps))}
+    return Summary(operation, **{**extra, **listed, **numbers})
 
 
 # Data files

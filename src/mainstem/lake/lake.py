@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +12,7 @@ from mainstem import crash, metadata
 from mainstem.catalog.local import LocalCatalog
 from mainstem.catalog.port import Pinned, Release
 from mainstem.errors import LakeUnavailable, UsageError, Where
-from mainstem.lake import cleaning, storage, versions
+from mainstem.lake import cleaning, storage, versions, whole
 from mainstem.lake import journal as journals
 from mainstem.lake.journal import Journal, PartFile
 from mainstem.lake.lock import run_lock
@@ -35,6 +35,7 @@ class Lake:
         self.catalog = LocalCatalog(self.root / "catalog.db")
         self._folder = self.root / "lake"
         self._staging = self.root / "staging"
+        self._taken: set[Path] = set()  # files that a commit has made a table's, or may have
 
     # Tables
 
@@ -137,8 +138,17 @@ class Lake:
             journal=journal.path,
         )
 
+    def bounds(self, name: TableName, file: Path, columns: Sequence[str]) -> dict[str, tuple[Any, Any]]:
+        """The least and the greatest value in a data file of those columns of which its footer tells."""
+        from mainstem.lake import parquet
+
+        return parquet.bounds_of(name, file, columns)
+
     def discard(self, staged: Staged) -> None:
-        """Delete staged files that are not to be committed."""
+        """Delete staged files that are not to be committed. Those of a commit that landed, or whose outcome
+        nobody could tell, stay: a table may refer to them; `clean` deletes what none does."""
+        if not self._taken.isdisjoint(staged.files):
+            return
         if staged.journal:
             storage.remove([staged.journal])
         storage.remove(staged.files)
@@ -156,15 +166,18 @@ class Lake:
         prepared = iceberg.prepare(staged, {**summary, metadata.RUN: run}, keep)
         new = str(prepared.location)
         crash.point("commit.before_swap")
+        self._taken.update(staged.files)
         try:
             swapped = self.catalog.swap(staged.name, staged.base, new)
         except LakeUnavailable:
             # The outcome is unknown until the catalog can be read again; before that no file may go.
             if self.catalog.location(staged.name) != new:
+                self._taken.difference_update(staged.files)
                 storage.remove(prepared.files)
                 raise
             swapped = True
         if not swapped:
+            self._taken.difference_update(staged.files)
             storage.remove(prepared.files)
             raise _overtaken(staged.name)
         crash.point("commit.after_swap")
@@ -196,6 +209,21 @@ class Lake:
         """The version that a metadata file describes (that of a release, say)."""
         return versions.version(name, metadata.load(metadata_location))
 
+    def require_whole(self, tables: Mapping[TableName, TableVersion]) -> None:
+        """LakeUnavailable if a data file of these versions is missing, or not of its size."""
+        for name, version in tables.items():
+            whole.require_sizes(name, metadata.load(version.metadata_location))
+
+    def faults(self, release: Release | None, *, all_of_it: bool = False) -> Iterator[LakeUnavailable]:
+        """What is wrong with the files of a release and of every table's newest version; see
+        `whole.faults`."""
+        seen: set[str] = set()
+        released = {name: pin.metadata_location for name, pin in release.tables.items()} if release else {}
+        for name, location in (*released.items(), *self.catalog.tables().items()):
+            if location not in seen:
+                seen.add(location)
+                yield from whole.faults(name, metadata.load(location), all_of_it=all_of_it)
+
     def tables(self) -> list[TableName]:
         """All tables, in order of name."""
         return list(self.catalog.tables())
@@ -215,6 +243,7 @@ class Lake:
                 raise LakeUnavailable(
                     "the version to be published is no longer in the lake", where=Where(table=str(name))
                 )
+        self.require_whole(tables)
         pins = {
             name: Pinned(v.snapshot_id, v.metadata_location, v.rows, v.bytes) for name, v in tables.items()
         }
@@ -239,7 +268,11 @@ class Lake:
         raise UsageError(f"there is no release {name}", hint="mainstem releases lists those that are kept")
 
     def rollback(self, release: str) -> Release:
-        """Let readers see that release (again). UsageError if it is not kept."""
+        """Let readers see that release (again). UsageError if it is not kept, LakeUnavailable if it is not
+        whole."""
+        pins = [one.tables for one in self.catalog.releases() if one.id == release]
+        for name, pin in (item for tables in pins for item in tables.items()):
+            whole.require_sizes(name, metadata.load(pin.metadata_location))
         return self.catalog.set_current(release)
 
     # Housekeeping
@@ -249,9 +282,10 @@ class Lake:
         return run_lock(self.root / "run.lock", command, wait)
 
     def clean(self, keep_releases: int = 10, older_than: timedelta = timedelta(hours=1)) -> CleanReport:
-        """Forget all but the newest `keep_releases` releases (the current one always stays), then delete
-        files that no kept release and no table's head refers to and that are older than `older_than`; what
-        a stopped load left for the next one stays a week.
+        """Forget all but the newest `keep_releases` releases (the current one always stays, and so does one
+        that was the newest less than `older_than` ago: it may be being read), then delete files that no
+        kept release and no table's head refers to and that are older than `older_than`; what a stopped
+        load left for the next one stays a week.
         Call it under `run_lock`: the rows of a run at work are in no table yet."""
         cleaning.clean_sessions(self.root / "tmp")
         staged = cleaning.staged(self._staging, self.catalog)

@@ -19,7 +19,7 @@ from mainstem import crash, metadata
 from mainstem.catalog.glue import GlueCatalog, Shown
 from mainstem.catalog.port import Release
 from mainstem.errors import LakeUnavailable, UsageError, Where
-from mainstem.lake import iceberg, storage
+from mainstem.lake import iceberg, storage, whole
 from mainstem.lake.files import Files, LocalFiles
 from mainstem.lake.s3 import S3Files
 from mainstem.schema import TableName
@@ -116,6 +116,9 @@ def _prepared(name: TableName, location: str, release: Release, remote: Remote) 
     relative = [file.relative_to(local.location).as_posix() for file in local.files]
     missing = [path for path in relative if path not in standing.files]
     uploaded = 0
+    for path, known in zip(relative, local.stamps, strict=True):
+        if path in missing:
+            whole.require(name, local.location / path, known)
     for path in missing:
         files.upload(local.location / path, f"{shown.folder}/{path}")
         uploaded += (local.location / path).stat().st_size
@@ -129,6 +132,7 @@ def _prepared(name: TableName, location: str, release: Release, remote: Remote) 
         added=lambda _: list(_copied(location, local.location, shown.folder, missing)),
         rows=rows,
         bytes=int(local.summary["total-files-size"]),
+        stamps=local.stamps,
     )
     summary = {
         metadata.RUN: release.run,
@@ -136,6 +140,7 @@ def _prepared(name: TableName, location: str, release: Release, remote: Remote) 
         SOURCE: str(local.snapshot_id),
     }
     new, _ = iceberg.write_commit(files, change, summary, set())
+    files.verify()
     return _Ready(Published(name, new, rows, len(relative), uploaded, True), base, files, shown)
 
 
@@ -187,3 +192,6 @@ def _moved(ready: _Ready, remote: Remote) -> None:
             where=Where(table=str(name)),
             hint="run again",
         )
+    if remote.catalog.location(name) != new:
+        message = "the version is not there that the catalog said it shows"
+        raise LakeUnavailable(message, where=Where(table=str(name)), hint="publish again")

@@ -14,9 +14,11 @@ from mainstem.project.targets import TargetConfig
 
 
 class ProofLevel(StrEnum):
-    """How far a load is proven: every cell, the row count, or nothing."""
+    """How far a load is proven: every cell, the rows that were read and the number of all, the row count, or
+    nothing."""
 
     FULL = "full"
+    CHANGES = "changes"
     COUNT = "count"
     OFF = "off"
 

@@ -90,7 +90,8 @@ def _compared(before: TableVersion, now: TableVersion) -> _Moved | None:
         return None
     known, kept = set(old.files), set(new.files)
     added = tuple(file for file in new.files if file not in known)
-    return _Moved(added, tuple(file for file in old.files if file not in kept), now.columns)
+    removed = tuple(file for file in old.files if file not in kept)
+    return _Moved(added, removed, now.columns) if all(file.is_file() for file in removed) else None
 
 
 class Rebuilder:

@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -27,10 +28,14 @@ def register(app: typer.Typer) -> None:
     app.command()(doctor)
 
 
-def doctor(context: typer.Context, output: OutputOption = Output.TABLE) -> None:
+def doctor(
+    context: typer.Context,
+    data: Annotated[bool, typer.Option("--data", help="Read every data file, and verify it.")] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
     """Check sources, grants, lake, disk and versions. Exit 4 if something would stop a run."""
     project = open_project(context.obj)
-    findings = [*_versions(), *_disk(project), *_lake(project), *_sources(project)]
+    findings = [*_versions(), *_disk(project), *_lake(project, data), *_sources(project)]
     if output is Output.JSON:
         import json
 
@@ -67,7 +72,7 @@ def _disk(project: Project) -> list[Finding]:
     return [Finding(level, "disk", f"{size(free)} free for the lake")]
 
 
-def _lake(project: Project) -> list[Finding]:
+def _lake(project: Project, data: bool) -> list[Finding]:
     lake = wiring.open_lake(project)
     folder = project.state if project.state.exists() else project.root
     if not os.access(folder, os.W_OK):
@@ -75,9 +80,14 @@ def _lake(project: Project) -> list[Finding]:
         return [Finding("error", "lake", f"{Path(folder).name} is not writable", hint)]
     try:
         release = lake.current_release()
+        faults = list(lake.faults(release, all_of_it=data))
     except MainstemError as error:
         return [Finding("error", "lake", error.message, error.hint)]
+    if faults:
+        return [Finding("error", "lake", f"{fault.where}: {fault.message}", fault.hint) for fault in faults]
     text = f"release {release.id}, {len(release.tables)} tables" if release else "no release yet"
+    if release and data:
+        text += ", their files bit by bit as they were written"
     return [Finding("ok", "lake", text)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from contextlib import ExitStack
@@ -207,13 +208,30 @@ def run_project(
         with Progress(output is Output.JSON) as progress:
             outcome = execute(made.plan, parts(project, made, target), options, progress.emit)
         clean(project, lake)
-    if output is Output.JSON:
-        console.write(json.dumps(outcome.receipt.value(), ensure_ascii=False))
-    else:
-        _conclude(outcome)
+    said = _said(outcome, output)
     for error in outcome.errors:
         console.error(error)
-    return outcome.exit_code
+    return outcome.exit_code or (0 if said else 4)
+
+
+def _said(outcome: Outcome, output: Output) -> bool:
+    """Tell how the run ended: whether that could be written. The run is over: a reader who has gone (head, a
+    closed pager) changes nothing about it."""
+    try:
+        if output is Output.JSON:
+            console.write(json.dumps(outcome.receipt.value(), ensure_ascii=False))
+        else:
+            _conclude(outcome)
+    except (OSError, SystemExit) as error:  # rich ends the program at a closed pipe
+        broken = error if isinstance(error, OSError) else error.__context__
+        if not isinstance(broken, OSError):
+            raise
+        console.leave(1)
+        if broken.errno != errno.EPIPE:
+            told = f"the run has ended ({outcome.receipt.status}), but its result could not be written"
+            console.plain_error(f"{told}: {broken.strerror}", f"mainstem runs {outcome.receipt.run} shows it")
+            return False
+    return True
 
 
 def _conclude(outcome: Outcome) -> None:
@@ -228,7 +246,7 @@ def _conclude(outcome: Outcome) -> None:
             text = f"  {item['rows']:,} rows at the unknown member of {item['dimension']} ({item['column']})"
             console.out().print(text, style="yellow", markup=False)
     for table in receipt.tables:
-        if table.taken and table.proof != ProofLevel.FULL.value:
+        if table.taken and table.proof in (ProofLevel.COUNT.value, ProofLevel.OFF.value):
             text = f"{table.table}: {table.text}; the release shows more than one moment of the source"
             console.out().print(text, style="yellow", markup=False)
     if outcome.errors:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainstem import wiring
+from mainstem import crash, wiring
 from mainstem.cli import console
 from mainstem.cli.commands.common import QueryOutput, Target, open_project
 from mainstem.cli.rows import csv_lines, json_array, table
@@ -70,6 +70,7 @@ def _athena(project: Project, name: str, config: AwsTarget, sql: str, timeout: f
 def _result(project: Project, sql: str, release: str) -> pa.Table:
     lake = wiring.open_lake(project)
     chosen = lake.release(release) if release else wiring.current_release(lake)
+    crash.point("query.release")
     with wiring.connect_release(chosen) as connection:
         try:
             return _selected(connection, sql)
