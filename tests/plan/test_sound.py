@@ -25,7 +25,14 @@ from mainstem.cli.main import run
 code = run(["-C", sys.argv[1], "plan"])
 print("then", code, *sorted({"duckdb", "sqlglot"} & set(sys.modules)))
 """
-DASHBOARD = "dashboard: sales\nmodel: fact_lines\nmeasures: [{name: amount}]\ntiles: []\n"
+DASHBOARD = """
+dashboard: sales
+title: Sales
+model: fact_lines
+measures: {amount: {sum: amount}}
+dimensions: {product: product}
+layout: [[{bar: {by: product, measure: amount}}]]
+"""
 CONTRACT = "tables: {customers: {contract: {columns: {country: {matches: '[A-Z].*'}}}}}"
 
 
@@ -79,20 +86,26 @@ def _new_model(root: Path) -> None:
 
 def _dashboard(root: Path) -> None:
     (root / "dashboards").mkdir()
-    (root / "dashboards" / "sales.yml").write_text(DASHBOARD.replace("amount", "weight"))
+    (root / "dashboards" / "sales.yml").write_text(DASHBOARD.replace("by: product", "by: weight"))
 
 
 def _contract(root: Path) -> None:
-    make_project(root, {}, source="", config=CONTRACT.replace("country", "land"))
+    make_project(
+        root,
+        {},
+        source="",
+        config=CONTRACT.replace("columns: {country: {matches: '[A-Z].*'}}", "expression: nothing > 1"),
+    )
 
 
 def _source(root: Path) -> None:
-    execute_sql(root / "shop.db", "alter table customers rename column country to land")
+    execute_sql(root / "shop.db", "alter table customers rename column customer_name to called")
 
 
 @pytest.mark.parametrize("change", [_model, _header, _new_model, _dashboard, _contract, _source])
 def test_whatever_changes_is_checked(change: Callable[[Path], None], remembered: Path) -> None:
     change(remembered)
+    assert not read_project(remembered).errors  # the files can be read; what they say is wrong
     with pytest.raises(ConfigErrors), plan_of(remembered):
         pass
 
