@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import urlsplit
 
 from mainstem.errors import UsageError, Where
 from mainstem.lake import Lake, Release
@@ -68,17 +68,6 @@ def database_name(url: str) -> str:
     """The name of the database in a URL: the last part of its path, without a SQLite file's ending."""
     path = Path(urlsplit(url).path)
     return path.stem if url.lower().startswith("sqlite:") else path.name
-
-
-def settled_url(url: str, root: Path, base: Path) -> str:
-    """The URL as a project in `root` has to write it: a SQLite file that was named relative to `base` is
-    named relative to the project if it is inside, else absolutely. Others stay as they are."""
-    path = unquote(urlsplit(url).path)[1:]
-    if not url.lower().startswith("sqlite:") or not path or Path(path).is_absolute():
-        return url
-    file, home = (base / path).resolve(), root.resolve()
-    inside = file.relative_to(home) if file.is_relative_to(home) else file
-    return f"sqlite:///{quote(inside.as_posix())}"
 
 
 def source_options(project: Project, source: str) -> SourceOptions:
@@ -340,7 +329,7 @@ def engine_named(project: Project, name: str) -> Callable[[], Engine]:
     )
 
     def make() -> Engine:
-        from mainstem.engine.spark import Spark
+        from mainstem.engine.spark.engine import Spark
 
         memory = f"{memory_bytes(target.memory) >> 20}m" if target.memory else ""
         return Spark(project.state / "tmp", target.master, memory)

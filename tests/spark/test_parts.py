@@ -17,7 +17,8 @@ import pytest
 
 from mainstem import wiring
 from mainstem.cli.commands.common import planned
-from mainstem.engine.spark import Spark, session
+from mainstem.engine.spark import session
+from mainstem.engine.spark.engine import Spark
 from mainstem.errors import MainstemError, UsageError
 from mainstem.ingest.window import Window
 from mainstem.job import launch

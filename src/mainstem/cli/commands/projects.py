@@ -23,7 +23,7 @@ from mainstem.cli.commands.drafting import (
 )
 from mainstem.cli.commands.pipeline import run_project
 from mainstem.plan import Choices
-from mainstem.project.scaffold import Scaffold, write_project
+from mainstem.project.scaffold import Scaffold, settled_url, write_project
 from mainstem.project.secrets import redact, secrets_of
 from mainstem.source.port import SourceOptions
 from mainstem.text import count
@@ -56,7 +56,7 @@ def make_project(directory: Path, url: str, looking: Looking | None = None) -> N
     drafted = draft_url(url, SourceOptions(), Path.cwd(), chosen)
     database, files = drafted.database, drafted.files
     name = wiring.database_name(url) or database.name
-    kept = wiring.settled_url(url, directory, Path.cwd())
+    kept = settled_url(url, directory, Path.cwd())
     made = write_project(directory, Scaffold(name, kept, files, chosen.chosen()))
     console.out().print(
         f"{directory}: {count(len(database.tables), 'table')} of {database.name} ({database.engine}), "
