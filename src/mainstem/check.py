@@ -9,9 +9,9 @@ from sqlglot import exp
 from mainstem.contract.rules import Rule
 from mainstem.engine.binder import Binder, Fault
 from mainstem.errors import ConfigErrors, UsageError, Where
+from mainstem.graph import sound_part
 from mainstem.ingest.terms import history_columns, terms_of
 from mainstem.model.sql import parse_query
-from mainstem.plan import sound_part
 from mainstem.project.load import FILE, Project
 from mainstem.schema import HISTORY, MART, RAW, Column, Database, Table, TableName
 from mainstem.serve.cube import compile_cube

@@ -18,8 +18,8 @@ from mainstem.contract.model_checks import same_number
 from mainstem.engine.binder import Binder
 from mainstem.engine.port import Engine
 from mainstem.errors import ConfigErrors, UsageError
+from mainstem.graph import project_graph
 from mainstem.lake import Lake, Release
-from mainstem.plan import project_graph
 from mainstem.project.load import Project
 from mainstem.project.modelfile import ModelFile
 from mainstem.schema import MART, RAW, Column, Kind, TableName

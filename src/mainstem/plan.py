@@ -7,23 +7,20 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from mainstem.contract.model_checks import table_name
 from mainstem.errors import ConfigErrors, UsageError, Where
+from mainstem.graph import NONE_KNOWN, Readings, project_graph, reading_of
 from mainstem.ingest.cursor import increment_of, proposal
 from mainstem.ingest.drift import Drift, Verdict, judge
-from mainstem.ingest.state import CURSOR, FINGERPRINT, TERMS
+from mainstem.ingest.state import COMPARED, CURSOR, FINGERPRINT, TERMS
 from mainstem.ingest.terms import NO_TERMS, Terms, beside, terms_of
 from mainstem.ingest.window import NO_WINDOW, Window
 from mainstem.ingest.window import check as check_window
 from mainstem.lake import TableVersion
-from mainstem.model.graph import Graph, Node, select, sound_graph
-from mainstem.model.sql import Reference, parse_query, references
-from mainstem.project.config import Mode, TableConfig
+from mainstem.model.graph import Graph, select
+from mainstem.project.config import Mode, ProofLevel, TableConfig
 from mainstem.project.load import Project
 from mainstem.project.modelfile import ModelFile
 from mainstem.schema import MART, RAW, Database, Table, TableName
-from mainstem.text import joined
-from mainstem.transform.shape import shape_of
 from mainstem.transform.state import DIGEST, MODEL
 
 Action = Literal["new", "changed", "check", "rebuild", "depends", "unchanged", "frozen", "stop", "taken"]
@@ -105,12 +102,13 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """The user's selection on the command line."""
+    """The user's selection on the command line. `whole`: the target reads a changed table whole (Spark)."""
 
     select: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     full_refresh: bool = False
     window: Window = NO_WINDOW
+    whole: bool = False
 
 
 def model_digest(model: ModelFile, inputs: Mapping[TableName, TableVersion], salt: str) -> str:
@@ -120,52 +118,6 @@ def model_digest(model: ModelFile, inputs: Mapping[TableName, TableVersion], sal
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def project_graph(project: Project, tables: Collection[str], histories: Collection[str] = ()) -> Graph:
-    """The graph of a project's models over source tables, some of them with a history. Raises ConfigErrors
-    with all errors."""
-    graph, errors = sound_part(project, tables, histories=histories)
-    if errors:
-        raise ConfigErrors(errors)
-    return graph
-
-
-def sound_part(
-    project: Project, tables: Collection[str], broken: Collection[str] = (), histories: Collection[str] = ()
-) -> tuple[Graph, list[UsageError]]:
-    """The part of the graph that stands, and the errors of the rest; `broken` are models whose files could
-    not be read."""
-    nodes, errors = [], list[UsageError]()
-    lost = {TableName(MART, name) for name in broken}
-    for model in project.models:
-        name = TableName(MART, model.name)
-        try:
-            query = parse_query(model.sql, model.file, model.sql_line)
-            found = (*references(query, model.file, model.sql_line), *_promised(model))
-        except UsageError as error:
-            errors.append(error)
-            lost.add(name)
-            continue
-        nodes.append(Node(name, model.file, found, tuple(model.header.tags)))
-    graph, more = sound_graph(tables, nodes, lost, histories)
-    return graph, errors + more
-
-
-def _promised(model: ModelFile) -> list[Reference]:
-    """Tables that the header's promises speak of: they must stand before the model is proven. (A dimension
-    may refer to itself: an employee's manager.)"""
-    found = []
-    for column, spec in model.header.columns.items():
-        if spec.references:
-            dimension = spec.references.rpartition(".")[0].removeprefix(f"{MART}.")
-            if dimension.casefold() == model.name.casefold():
-                continue
-            line = model.where("columns", column, "references").line
-            found.append(Reference(TableName(MART, dimension), line))
-    if model.header.grain:
-        found.append(Reference(table_name(model.header.grain.table), model.where("grain", "table").line))
-    return found
-
-
 def make_plan(
     project: Project,
     databases: Mapping[str, Database],
@@ -173,15 +125,17 @@ def make_plan(
     released: Collection[TableName],
     choices: Choices,
     salt: str,
+    known: Readings = NONE_KNOWN,
 ) -> Plan:
     """Compare what there is with what there was. Touches nothing.
 
     `databases` by source name; `heads` are the newest committed versions; `released` the tables of the
-    current release. Raises ConfigErrors for errors in the models, UsageError for the selection.
+    current release; `known` what is known of the models' SQL. Raises ConfigErrors for errors in the models,
+    UsageError for the selection.
     """
     origin = _origins(databases)
     histories = [name for name, (source, table) in origin.items() if _terms(project, source, table).history]
-    graph = project_graph(project, origin, histories)
+    graph = project_graph(project, origin, histories, known)
     modified = _modified(project, graph, heads)
     chosen = select(graph, choices.select, choices.exclude, modified)
     if choices.window:
@@ -196,7 +150,7 @@ def make_plan(
     models: list[ModelStep] = []
     for name in graph.order:
         if name in files and name in chosen:
-            step = _model_step(files[name], graph, heads, loading, choices, salt)
+            step = _model_step(files[name], graph, heads, loading, choices, salt, known)
             models.append(step)
             if step.action != "unchanged":
                 loading.add(name)
@@ -321,12 +275,18 @@ def _ingest_step(
     if head.summary.get(TERMS, "") != terms.digest:
         return step("changed", *drift.reasons, "its contract, deleted or history changed: read whole")
     config = project.table(source, drift.table.name)
-    how = _how(config, drift.table, head)
+    how = () if choices.whole else _how(config, drift.table, head)
     if choices.window and increment_of(config, drift.table):
-        reasons = (*drift.reasons, *how, f"rows {choices.window} again, unless its fingerprint is the same")
+        again = f"rows {choices.window} again, unless its fingerprint is the same"
+        if choices.whole:
+            again = f"read whole, with the rows {choices.window}, unless its fingerprint is the same"
+        reasons = (*drift.reasons, *how, again)
         return replace(step("check", *reasons), window=choices.window)
     if choices.window:
         how = (*how, "no cursor: not narrowed")
+    compared, level = head.summary.get(COMPARED), project.proof(source, drift.table.name)
+    if level is ProofLevel.CHANGES and compared and CURSOR in head.summary and not choices.whole:
+        return step("check", *drift.reasons, *how, f"what was read is compared; all was on {compared[:10]}")
     if head.summary.get(FINGERPRINT):
         return step("check", *drift.reasons, "read if its fingerprint differs", *how)
     return step("check", *drift.reasons, "read: the last load has no fingerprint", *how)
@@ -353,6 +313,7 @@ def _model_step(
     loading: Collection[TableName],
     choices: Choices,
     salt: str,
+    known: Readings,
 ) -> ModelStep:
     name = TableName(MART, model.name)
     inputs = graph.parents(name)
@@ -377,9 +338,7 @@ def _model_step(
     if not current:
         return step("changed", "its inputs changed")
     if moving:
-        shape = shape_of(model)
-        how = f"in full: it {shape}" if isinstance(shape, str) else f"in part, by {joined(tuple(shape.key))}"
-        return step("depends", "run if " + _some(moving) + " changed", how)
+        return step("depends", "run if " + _some(moving) + " changed", reading_of(model, known).how)
     return step("unchanged")
 
 

@@ -120,6 +120,15 @@ def test_what_stands_there_is_what_stands_here(place: Place, filled: Path) -> No
     assert json.loads(text)["tables"] == {name: one.metadata_location for name, one in done.items()}
 
 
+def test_an_object_is_there_or_not_or_nobody_can_say(place: Place) -> None:
+    files = S3Files(place.aws.client("s3"))
+    assert not files.exists(f"s3://{place.name}/one")
+    files.write(f"s3://{place.name}/one", b"1")
+    assert files.exists(f"s3://{place.name}/one")
+    with pytest.raises(LakeRefused):  # no such bucket is no answer about an object
+        files.exists(f"s3://no-{place.name}/one")
+
+
 def test_pyiceberg_reads_and_writes_on_through_its_own_glue_catalog(place: Place, filled: Path) -> None:
     from pyiceberg.catalog.glue import GlueCatalog as Theirs
 

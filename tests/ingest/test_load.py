@@ -13,7 +13,7 @@ import pytest
 
 from mainstem.engine.duckdb import DuckDB
 from mainstem.errors import ProofFailed, SourceUnavailable
-from mainstem.ingest.load import Load, Loaded, Loader, Pending
+from mainstem.ingest.load import Loader
 from mainstem.ingest.state import (
     COLUMNS,
     FINGERPRINT,
@@ -23,6 +23,7 @@ from mainstem.ingest.state import (
     decode_columns,
     encode_columns,
 )
+from mainstem.ingest.values import Load, Loaded, Pending
 from mainstem.project.config import ProofLevel
 from mainstem.project.load import load_project
 from mainstem.run import RunOptions

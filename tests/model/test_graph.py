@@ -6,7 +6,7 @@ import pytest
 
 from mainstem.errors import ConfigErrors, UsageError
 from mainstem.model.graph import Graph, Node, build_graph, select
-from mainstem.model.sql import Reference
+from mainstem.model.reading import Reference
 from mainstem.schema import TableName
 from support import mart, raw
 

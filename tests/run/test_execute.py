@@ -204,7 +204,7 @@ def test_the_receipt_has_what_the_server_shows(tiny: Path) -> None:
     assert set(value) == {
         "format", "run", "project", "version", "command", "name", "resumes", "started", "finished",
         "seconds", "status", "release", "sources", "retries", "snapshots", "reading", "tables", "models",
-        "removed", "errors",
+        "cubes", "removed", "errors",
     }  # fmt: skip
     assert re.fullmatch(r"\d{8}T\d{6}-[0-9a-f]{4}", value["run"])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", value["started"])

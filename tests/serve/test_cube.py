@@ -16,7 +16,7 @@ from mainstem.project.dashboard import Dashboard
 from mainstem.project.yamlfile import parse
 from mainstem.schema import Kind, Type
 from mainstem.serve.cube import compile_cube
-from mainstem.serve.cubetable import build_cube
+from mainstem.serve.cubetable import TABLE, build_cube
 from mainstem.serve.encode import scale_of
 from mainstem.serve.wire import compose
 
@@ -181,7 +181,8 @@ def cube_of(
     con.execute(
         "drop schema if exists cube cascade; create schema cube; create schema if not exists mainstem"
     )
-    con.execute("create or replace table mainstem.cube (name varchar, document varchar, arrays blob)")
+    con.execute("drop table if exists mainstem.cube")
+    con.execute(TABLE.format("memory"))
     report = build_cube(con, compile_cube(dashboard, shop.headers()), "memory")
     document, arrays = con.execute("select document, arrays from mainstem.cube").fetchone() or ("{}", b"")
     header, columns = shop.decode(compose("r1", json.loads(document), arrays))

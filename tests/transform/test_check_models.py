@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mainstem.errors import ConfigErrors
-from mainstem.plan import project_graph
+from mainstem.graph import project_graph
 from mainstem.project.load import load_project
 from mainstem.schema import RAW, Table, TableName
 from mainstem.transform.check import check_models

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Protocol
 
-from mainstem.schema import Column, Table
+from mainstem.schema import Column, Kind, Table
 
 
 class Form(StrEnum):
@@ -29,6 +30,24 @@ class Form(StrEnum):
     DOUBLE_BITS = "double_bits"  # upper-case hexadecimal of the big-endian IEEE 754 bits (16 digits)
     FLOAT_BITS = "float_bits"  # the same of 32 bits (8 digits)
     DOUBLE_MYSQL = "double_mysql"  # what MySQL prints for CAST(x + 0e0 AS CHAR), floats widened to double
+
+
+PLAINEST: Mapping[Kind, Form] = MappingProxyType(
+    {
+        Kind.BOOLEAN: Form.BOOLEAN,
+        Kind.INT: Form.INTEGER,
+        Kind.LONG: Form.INTEGER,
+        Kind.DECIMAL: Form.FIXED,
+        Kind.FLOAT: Form.FLOAT_BITS,
+        Kind.DOUBLE: Form.DOUBLE_BITS,
+        Kind.STRING: Form.TEXT,
+        Kind.BINARY: Form.HEX,
+        Kind.DATE: Form.DATE,
+        Kind.TIMESTAMP: Form.TIMESTAMP_FIXED,
+        Kind.TIMESTAMPTZ: Form.TIMESTAMP_FIXED,
+    }
+)
+"""The plainest exact form of each lake type: the engines' own; sources say where theirs is another."""
 
 
 class Hash(StrEnum):

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from mainstem.deploy.hcl import Attr, Comment, Expr, Item, Template, Value, attrs, block, resource
 from mainstem.project.awsnames import Names
-from mainstem.schema import MART, RAW
+from mainstem.schema import HISTORY, MART, QUARANTINE, RAW
 
 SCRIPT, PLAN = "mainstem_job.py", "plan.json"
 VERSION = "5.1"  # Spark 3.5.6, Iceberg included
 _JARS = 'join(",", [for jar in fileset("${path.module}/job", "*.jar") : "s3://${var.bucket}/job/${jar}"])'
-_ABOUT = {RAW: "The sources' tables, as they are", MART: "The models"}
+_ABOUT = {
+    RAW: "The sources' tables, as they are",
+    QUARANTINE: "Rows that break their table's contract",
+    HISTORY: "Every version of a row",
+    MART: "The models",
+}
 
 
 def glue(names: Names) -> list[Item]:
     """The file's items."""
     return [
-        *(_database(names, namespace) for namespace in (RAW, MART)),
+        *(_database(names, namespace) for namespace in names.databases),
         Comment(
             "The job's place in your network. It holds no password: the job takes the source's login from\n"
             "Secrets Manager when it runs, so neither this file nor Terraform's state has it."
@@ -33,25 +38,7 @@ def glue(names: Names) -> list[Item]:
                 ),
             ),
         ),
-        resource(
-            "aws_glue_security_configuration",
-            "lake",
-            Attr("name", names.stem),
-            block(
-                "encryption_configuration",
-                *(
-                    block(kind, *attrs(**{f"{kind}_mode": mode}, kms_key_arn=Expr("aws_kms_key.lake.arn")))
-                    for kind, mode in (
-                        ("cloudwatch_encryption", "SSE-KMS"),
-                        ("job_bookmarks_encryption", "CSE-KMS"),
-                    )
-                ),
-                block(
-                    "s3_encryption",
-                    *attrs(s3_encryption_mode="SSE-KMS", kms_key_arn=Expr("aws_kms_key.lake.arn")),
-                ),
-            ),
-        ),
+        _encryption(names),
         Comment("What stands in job/ beside this file: script, plan, drivers. New content, new object."),
         resource(
             "aws_s3_object",
@@ -73,6 +60,29 @@ def glue(names: Names) -> list[Item]:
             block("actions", Attr("job_name", Expr("aws_glue_job.run.name"))),
         ),
     ]
+
+
+def _encryption(names: Names) -> Item:
+    """Logs, bookmarks and objects that the job writes: all with the lake's key."""
+    return resource(
+        "aws_glue_security_configuration",
+        "lake",
+        Attr("name", names.stem),
+        block(
+            "encryption_configuration",
+            *(
+                block(kind, *attrs(**{f"{kind}_mode": mode}, kms_key_arn=Expr("aws_kms_key.lake.arn")))
+                for kind, mode in (
+                    ("cloudwatch_encryption", "SSE-KMS"),
+                    ("job_bookmarks_encryption", "CSE-KMS"),
+                )
+            ),
+            block(
+                "s3_encryption",
+                *attrs(s3_encryption_mode="SSE-KMS", kms_key_arn=Expr("aws_kms_key.lake.arn")),
+            ),
+        ),
+    )
 
 
 def _database(names: Names, namespace: str) -> Item:

@@ -16,6 +16,13 @@ def iam(names: Names, steps: Sequence[Step]) -> list[Item]:
             "Each statement follows from what the steps of a run read and write:\n"
             + "\n".join(f"  {step.name}: {_told(step)}" for step in steps)
         ),
+        *_job(names, steps),
+        *_people(names),
+    ]
+
+
+def _job(names: Names, steps: Sequence[Step]) -> list[Item]:
+    return [
         resource(
             "aws_iam_role",
             "job",
@@ -38,6 +45,12 @@ def iam(names: Names, steps: Sequence[Step]) -> list[Item]:
             "job_runtime",
             *attrs(name="runtime", role=Expr("aws_iam_role.job.id"), policy=_policy(_runtime())),
         ),
+    ]
+
+
+def _people(names: Names) -> list[Item]:
+    """Who reads the lake, and who fills it from elsewhere."""
+    return [
         Comment("For people and dashboards: the mart through Athena, and nothing else."),
         resource(
             "aws_iam_policy",
@@ -100,7 +113,6 @@ def _told(step: Step) -> str:
 
 
 def _runtime() -> tuple[Statement, ...]:
-    region = "${local.arn.ec2}"
     return (
         Statement(
             "WriteLogs",
@@ -115,6 +127,13 @@ def _runtime() -> tuple[Statement, ...]:
             {"StringEquals": {"cloudwatch:namespace": "Glue"}},
         ),
         Statement("ReadConnection", ("glue:GetConnection",), _connection()),
+        *_network(),
+    )
+
+
+def _network() -> tuple[Statement, ...]:
+    region = "${local.arn.ec2}"
+    return (
         # EC2 lists its resources for everybody or nobody.
         Statement(
             "LookAtNetwork",

@@ -22,6 +22,23 @@ def network(names: Names) -> list[Item]:
         Comment("Glue asks for this rule: Spark's workers talk to each other on any port."),
         _among_workers("ingress"),
         _among_workers("egress"),
+        *_egress(),
+        Comment("The lake's rows take this way, which costs nothing and leaves no network of AWS."),
+        resource(
+            "aws_vpc_endpoint",
+            "s3",
+            Attr("count", Expr("length(var.route_table_ids) == 0 ? 0 : 1")),
+            *attrs(
+                vpc_id=Expr("var.vpc_id"),
+                service_name=Template("com.amazonaws.${var.region}.s3"),
+                route_table_ids=Expr("var.route_table_ids"),
+            ),
+        ),
+    ]
+
+
+def _egress() -> list[Item]:
+    return [
         resource(
             "aws_vpc_security_group_egress_rule",
             "source",
@@ -46,17 +63,6 @@ def network(names: Names) -> list[Item]:
                 from_port=443,
                 to_port=443,
                 cidr_ipv4=Expr("each.value"),
-            ),
-        ),
-        Comment("The lake's rows take this way, which costs nothing and leaves no network of AWS."),
-        resource(
-            "aws_vpc_endpoint",
-            "s3",
-            Attr("count", Expr("length(var.route_table_ids) == 0 ? 0 : 1")),
-            *attrs(
-                vpc_id=Expr("var.vpc_id"),
-                service_name=Template("com.amazonaws.${var.region}.s3"),
-                route_table_ids=Expr("var.route_table_ids"),
             ),
         ),
     ]

@@ -37,6 +37,19 @@ def storage(names: Names) -> list[Item]:
     """The file's items."""
     return [
         Comment("One key for the lake, the answers, the logs and the alarms."),
+        *_key(names),
+        Comment(
+            f"{names.prefix}/ has the tables, job/ what the job runs, runs/ how it ended,\n"
+            "athena-results/ the answers."
+        ),
+        *_lake(),
+        Comment("Who opened what. S3 writes its access log with its own key only (SSE-S3)."),
+        *_logs(),
+    ]
+
+
+def _key(names: Names) -> list[Item]:
+    return [
         resource(
             "aws_kms_key",
             "lake",
@@ -52,10 +65,11 @@ def storage(names: Names) -> list[Item]:
             "lake",
             *attrs(name=f"alias/{names.stem}", target_key_id=Expr("aws_kms_key.lake.key_id")),
         ),
-        Comment(
-            f"{names.prefix}/ has the tables, job/ what the job runs, runs/ how it ended,\n"
-            "athena-results/ the answers."
-        ),
+    ]
+
+
+def _lake() -> list[Item]:
+    return [
         resource("aws_s3_bucket", "lake", Attr("bucket", Expr("var.bucket"))),
         *_closed("lake"),
         resource(
@@ -90,7 +104,11 @@ def storage(names: Names) -> list[Item]:
             _rule("versions-replaced", "", "noncurrent_version_expiration", "noncurrent_days", 30),
             _rule("answers", "athena-results/", "expiration", "days", 7),
         ),
-        Comment("Who opened what. S3 writes its access log with its own key only (SSE-S3)."),
+    ]
+
+
+def _logs() -> list[Item]:
+    return [
         resource("aws_s3_bucket", "logs", Attr("bucket", Template("${var.bucket}-logs"))),
         *_closed("logs"),
         resource(

@@ -4,24 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from mainstem.contract.canonical import Form, Hash
+from mainstem.contract.canonical import PLAINEST, Form, Hash
 from mainstem.engine.functions import CRC32_BYTES, CRC32_TEXT, JENKINS_TEXT, MYSQL_DOUBLE
 from mainstem.engine.views import quote
 from mainstem.schema import RAW, Column, Kind, Table
-
-_FORMS = {
-    Kind.BOOLEAN: Form.BOOLEAN,
-    Kind.INT: Form.INTEGER,
-    Kind.LONG: Form.INTEGER,
-    Kind.DECIMAL: Form.FIXED,
-    Kind.FLOAT: Form.FLOAT_BITS,
-    Kind.DOUBLE: Form.DOUBLE_BITS,
-    Kind.STRING: Form.TEXT,
-    Kind.BINARY: Form.HEX,
-    Kind.DATE: Form.DATE,
-    Kind.TIMESTAMP: Form.TIMESTAMP_FIXED,
-    Kind.TIMESTAMPTZ: Form.TIMESTAMP_FIXED,
-}
 
 
 @dataclass(frozen=True)
@@ -44,7 +30,7 @@ class ProofDialect:
 
     def form(self, column: Column) -> Form:
         """The plainest exact form of the column's type."""
-        return _FORMS[column.type.kind]
+        return PLAINEST[column.type.kind]
 
     def text(self, column: Column, form: Form) -> str:
         """See Dialect."""

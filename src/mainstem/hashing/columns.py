@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mainstem.hashing.jenkins import jenkins_64
+from mainstem.hashing.mysqldouble import mysql_double
 
 try:
     from mainstem.hashing._kernel import hashes
@@ -19,7 +19,6 @@ except ImportError:  # no compiler where it was installed
 
 COMPILED: bool = hashes is not None
 _ROWS = 1 << 20  # doubles printed at once: their texts fit 32-bit offsets and little memory
-_F_DIGITS = 15  # my_gcvt prints up to this many places before or after the point without an exponent
 
 
 def crc32_each(array: pa.Array[Any] | pa.ChunkedArray[Any], *, compiled: bool = COMPILED) -> pa.Array[Any]:
@@ -70,7 +69,7 @@ def mysql_double_text(
         return pa.concat_arrays(parts) if parts else pa.array([], pa.string())
     wide = array.cast(pa.float64())
     if not compiled:
-        return pa.array([None if x is None else _double_text(x) for x in wide.to_pylist()], pa.string())
+        return pa.array([None if x is None else mysql_double(x) for x in wide.to_pylist()], pa.string())
     parts = [_double_texts(wide.slice(at, _ROWS)) for at in range(0, len(wide), _ROWS)]
     return pa.concat_arrays(parts) if parts else pa.array([], pa.string())
 
@@ -100,23 +99,3 @@ def _double_texts(array: pa.Array[Any]) -> pa.Array[Any]:
     used = hashes.double_texts(values.address, array.offset, len(array), offsets.address, text.address)
     text.resize(used)
     return pa.Array.from_buffers(pa.string(), len(array), [_validity(array, validity), offsets, text])
-
-
-def _double_text(x: float) -> str:
-    """The same in Python: `repr` has the digits."""
-    if not math.isfinite(x):
-        return repr(x)
-    sign, bare = ("-", repr(x)[1:]) if repr(x).startswith("-") else ("", repr(x))
-    mantissa, _, power = bare.partition("e")
-    whole, _, fraction = mantissa.partition(".")
-    digits = (whole + fraction).lstrip("0")
-    point = len(whole) + int(power or 0) - (len(whole + fraction) - len(digits))
-    digits = digits.rstrip("0")
-    if not digits:
-        return sign + "0"
-    if -_F_DIGITS < point <= 0:
-        return f"{sign}0.{'0' * -point}{digits}"
-    if 0 < point <= _F_DIGITS or 0 < point < len(digits):
-        whole, fraction = digits[:point].ljust(point, "0"), digits[point:]
-        return sign + whole + ("." + fraction if fraction else "")
-    return f"{sign}{digits[0]}{'.' + digits[1:] if len(digits) > 1 else ''}e{point - 1}"

@@ -2,103 +2,51 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
+from mainstem import metadata
 from mainstem.contract import reconcile
 from mainstem.contract.reconcile import Fingerprint, Side
 from mainstem.engine.port import Engine
 from mainstem.errors import MainstemError, ProofFailed, Where
+from mainstem.ingest import sums
 from mainstem.ingest.apart import Apart, Divider, in_step, standing
-from mainstem.ingest.cursor import Increment, Watermark, as_moment, condition, same_server, watermark
+from mainstem.ingest.cursor import as_moment
 from mainstem.ingest.lakeside import lake_fingerprint, out_of_range
 from mainstem.ingest.merge import Merger
 from mainstem.ingest.parts import PartReader
 from mainstem.ingest.pipeline import Prefetched
+from mainstem.ingest.since import Since
 from mainstem.ingest.state import (
     COLUMNS,
+    COMPARED,
     CURSOR,
     FINGERPRINT,
-    POSITION,
-    SOURCE,
+    PROOF,
+    SUMS,
     TALLY,
     TERMS,
     encode_columns,
     fingerprint_text,
     summary,
 )
-from mainstem.ingest.tally import NOTHING, Tally
-from mainstem.ingest.terms import NO_TERMS, Terms, live_rows
-from mainstem.ingest.window import NO_WINDOW, Window
-from mainstem.ingest.window import condition as window_condition
+from mainstem.ingest.tally import Tally
+from mainstem.ingest.terms import live_rows
+from mainstem.ingest.values import Load, Loaded, Pending, load_text
 from mainstem.ingest.witness import Witness
-from mainstem.lake import Lake, Staged, TableVersion
+from mainstem.lake import Lake, Staged
 from mainstem.project.config import ProofLevel
-from mainstem.schema import HISTORY, QUARANTINE, RAW, Table, TableName
+from mainstem.schema import HISTORY
 from mainstem.source.port import Snapshot, Source
 from mainstem.text import count
 
+_NONE: Mapping[Path, Fingerprint] = {}
 _MOST_PARTS = 256  # of 1,024: beyond, reading everything is as quick
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What to load, and how. `rows_before` is the number of rows that readers see now; `window` are rows
-    that an incremental load reads again."""
-
-    table: Table
-    source: str
-    level: ProofLevel
-    head: TableVersion | None
-    full_refresh: bool
-    rows_before: int = 0
-    allow_empty: bool = False
-    increment: Increment | None = None
-    window: Window = NO_WINDOW
-    terms: Terms = NO_TERMS
-
-    @property
-    def name(self) -> TableName:
-        return TableName(RAW, self.table.name)
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A load that holds. `changed` is false if the lake already had exactly these rows. `tally`: what did
-    not arrive as an ordinary row or value; `beside`: the tables that stand beside the raw one."""
-
-    version: TableVersion
-    changed: bool
-    level: ProofLevel
-    text: str
-    checksum: str
-    seconds: float
-    tally: Tally = NOTHING
-    beside: Mapping[TableName, TableVersion] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A load whose files are written but neither proven nor committed. `expected` is the fingerprint of
-    the snapshot itself; without it `asked` is the witness's. `read` is the number of rows that were read
-    incrementally, -1 if all were; `note` is said of the load; `marked` rows are left out as deleted; `moment`
-    is the source's own time of the read, for a history."""
-
-    load: Load
-    staged: Staged
-    expected: Fingerprint | None
-    started: float
-    mark: Watermark | None = None
-    read: int = -1
-    note: str = ""
-    repaired: bool = False
-    asked: Future[Fingerprint] | None = None
-    marked: int = 0
-    moment: datetime | None = None
 
 
 class Loader:
@@ -121,36 +69,43 @@ class Loader:
         self._lake = lake
         self._engine = engine
         self._divider = Divider(lake, engine, run)
+        self._since = Since(source.dialect, snapshot, lake, engine)
 
     def begin(self, load: Load, on_rows: Callable[[int], None]) -> Loaded | Pending:
         """Read one table into files, unless the source's own fingerprint says that nothing changed."""
         started = time.monotonic()
+        load = replace(load, level=self._since.level(load))
         side = self._source_side(load)
         asked = self._asked(load)
         expected = None if asked else self._expected(side, load)
         self._refuse_empty(load, expected.rows if expected else -1)
         if expected is not None and self._unchanged(load, expected):
-            assert load.head is not None
-            tally = replace(Tally.decode(load.head.summary.get(TALLY, "")), deleted=self._marked(load))
-            text = f"{count(expected.rows, 'row')}, every cell equal the source (unchanged){tally}"
-            seconds = time.monotonic() - started
-            checksum, beside = str(expected.checksum), standing(self._lake, load.head)
-            return Loaded(load.head, False, load.level, text, checksum, seconds, tally, beside)
-        mark, marked, moment = self._mark(load), self._marked(load), self._moment(load)
-        if load.level is ProofLevel.COUNT:
+            return self._as_it_stands(load, started, expected, "", self._marked(load))
+        mark, marked, moment = self._since.mark(load), self._marked(load), self._moment(load)
+        if load.level in (ProofLevel.COUNT, ProofLevel.CHANGES):
             expected = Fingerprint(reconcile.row_count(side, load.table), (), 0)
-        merged = self._merged(load, mark, on_rows)
+        merged = self._since.merged(load, mark, self._lake_side(), on_rows)
         if merged is not None:
             staged, read = merged
-            assert load.increment is not None
-            again = f" and {load.window}" if load.window else ""
-            note = f" ({count(read, 'row')} read by {load.increment.cursor}{again})"
+            note = _read_note(load, read)
             pending = Pending(load, staged, expected, started, mark, read, note, marked=marked, moment=moment)
             return self._without_deleted(pending)
         staged, note = self._staged(load, on_rows)
         return Pending(
             load, staged, expected, started, mark, note=note, asked=asked, marked=marked, moment=moment
         )
+
+    def _as_it_stands(
+        self, load: Load, started: float, expected: Fingerprint | None, note: str, marked: int
+    ) -> Loaded:
+        """The version that the lake has is what the source has."""
+        assert load.head is not None
+        tally = replace(Tally.decode(load.head.summary.get(TALLY, "")), deleted=marked)
+        rows = expected.rows if expected else load.head.rows + tally.quarantined
+        text = f"{load_text(load.level, rows)}{note} (unchanged){tally}"
+        checksum = str(expected.checksum) if expected else ""
+        seconds, beside = time.monotonic() - started, standing(self._lake, load.head)
+        return Loaded(load.head, False, load.level, text, checksum, seconds, tally, beside)
 
     def reread(self, pending: Pending, on_rows: Callable[[int], None]) -> Pending:
         """Repair an incremental load that does not equal the source, where rows were deleted, or changed
@@ -164,12 +119,19 @@ class Loader:
         return replace(pending, staged=staged, read=-1, note=whole + note)
 
     def _without_deleted(self, pending: Pending) -> Pending:
-        """Where no full proof finds rows that the source no longer has, their keys are compared."""
-        increment = pending.load.increment
-        if pending.load.level is ProofLevel.FULL or increment is None or not increment.detect:
+        """Where no full proof finds rows that the source no longer has, their keys are compared. Under
+        `changes` their number tells: if it is another one, every cell is compared."""
+        load, increment = pending.load, pending.load.increment
+        if load.level is ProofLevel.FULL or increment is None or not increment.detect:
             return pending
         try:
-            return self._repaired(pending, keys_alone=True) or pending
+            if load.level is not ProofLevel.CHANGES:
+                return self._repaired(pending, keys_alone=True) or pending
+            if pending.expected and pending.expected.rows == pending.staged.rows:
+                return pending
+            load = replace(load, level=ProofLevel.FULL)
+            expected = self._expected(self._source_side(load), load)
+            return replace(pending, load=load, expected=expected, note=_read_note(load, pending.read))
         except MainstemError:
             self._lake.discard(pending.staged)
             raise
@@ -184,6 +146,13 @@ class Loader:
         source, lake = self._source_side(load), self._lake_side()
         by, key = reconcile.forms(self._dialect, table), load.increment.key
         parts = reconcile.differing_buckets(source, lake, table, by, key, keys_alone=keys_alone)
+        if not parts and not keys_alone and load.head.summary.get(SUMS) and pending.staged.kept:
+            raise ProofFailed(
+                "what is remembered of the table's files is not what is in them: with it the load does not "
+                "equal the source, without it it does",
+                where=Where(table=str(load.name)),
+                hint=f"nothing was published; --full-refresh --select {load.name}+ reads it anew",
+            )
         if not 0 < len(parts) <= _MOST_PARTS:
             return None
         inside, at_source = (
@@ -232,68 +201,29 @@ class Loader:
             return None
         return as_moment(self._snapshot.select(f"select {self._dialect.now}")[0][0])
 
-    def _mark(self, load: Load) -> Watermark | None:
-        """The cursor's state in this snapshot, for the next load."""
-        if load.increment is None:
-            return None
-        cursor = self._dialect.quote(load.increment.cursor)
-        sql = f"select max({cursor}), {self._dialect.now} from {self._dialect.ref(load.table)}"
-        ((greatest, now),) = self._snapshot.select(sql)
-        return watermark(load.increment, load.table, greatest, now, self._snapshot.position)
-
-    def _merged(
-        self, load: Load, mark: Watermark | None, on_rows: Callable[[int], None]
-    ) -> tuple[Staged, int] | None:
-        """The rows that may have changed since the last load, merged into it; None if the table has to be
-        read whole."""
-        last = self._last(load)
-        if last is None or mark is None or load.increment is None or load.head is None:
-            return None
-        self._require_advance(load, last)
-        positions = (json.loads(load.head.summary[POSITION]), self._snapshot.position)
-        where = condition(load.increment, load.table, last, self._dialect, positions)
-        if load.window:
-            again = window_condition(load.window, load.increment, load.table, self._dialect)
-            where = f"({where}) OR ({again})"
-        quarantine = standing(self._lake, load.head).get(TableName(QUARANTINE, load.table.name))
-        merger = Merger(self._lake, self._engine, load.head, load.table, quarantine, load.terms.deleted)
-        return merger.merge(load.increment.key, self._snapshot.read(load.table, where=where), on_rows)
-
-    def _last(self, load: Load) -> Watermark | None:
-        """The last load's watermark, if what was loaded then is what is loaded now."""
-        if load.increment is None or load.head is None or load.full_refresh:
-            return None
-        last = Watermark.decode(load.head.summary.get(CURSOR, ""))
-        same = (
-            load.head.summary.get(COLUMNS) == encode_columns(load.table.columns)
-            and load.head.summary.get(SOURCE) == load.source
-            and same_server(json.loads(load.head.summary.get(POSITION, "{}")), self._snapshot.position)
-            and in_step(self._lake, load.head, load.terms)
-        )
-        return last if last and last.top and last.cursor == load.increment.cursor and same else None
-
-    def _require_advance(self, load: Load, last: Watermark) -> None:
-        cursor = self._dialect.quote(last.cursor)
-        sql = f"select 1 from {self._dialect.ref(load.table)} where {cursor} >= {last.top} limit 1"
-        if not self._snapshot.select(sql):
-            raise ProofFailed(
-                "the cursor went back: no row has the greatest value of the last load or a greater one",
-                where=Where(table=str(load.name), column=last.cursor),
-                hint="was the source restored, or its newest row deleted? "
-                f"mainstem run --full-refresh --select {load.name}+ takes it as it is",
-            )
-
     def finish(self, pending: Pending) -> Loaded | Fingerprint:
         """Prove the files and commit them. Where the proof fails, the lake's fingerprint is returned and
         nothing is committed: `settle` then says what differs."""
         load, staged = pending.load, pending.staged
         self._refuse_empty(load, staged.rows)
         if load.level is ProofLevel.FULL:
-            found = self._found(pending)
-            return self._commit(pending, found) if found == _told(pending) else found
+            read = self._read_again(pending)
+            found = sums.total(load.table, read)
+            return self._commit(pending, found, read) if found == _told(pending) else found
         if pending.expected is not None and pending.expected.rows != staged.rows:
             return Fingerprint(staged.rows, (), 0)
+        if self._is_head(pending):
+            return self._as_it_stands(load, pending.started, None, pending.note, pending.marked)
         return self._commit(pending, None)
+
+    def _is_head(self, pending: Pending) -> bool:
+        """Whether a load that was merged changed no file, so that the version that stands says it all."""
+        load, staged = pending.load, pending.staged
+        if pending.read < 0 or staged.files or load.head is None or load.terms.contract:
+            return False
+        files = metadata.load(load.head.metadata_location).files or ()
+        proven = load.head.summary.get(PROOF) == load.level.value or load.level is ProofLevel.CHANGES
+        return proven and set(staged.kept) == set(files)
 
     def settle(self, pending: Pending, found: Fingerprint) -> Loaded:
         """After a failed proof: ask the read's own snapshot, if a witness was asked before. If the source
@@ -305,7 +235,10 @@ class Loader:
             pending = replace(pending, expected=expected)
         raise self._difference(pending, found)
 
-    def _commit(self, pending: Pending, proven: Fingerprint | None) -> Loaded:
+    def _commit(
+        self, pending: Pending, proven: Fingerprint | None, shares: Mapping[Path, Fingerprint] = _NONE
+    ) -> Loaded:
+        """`shares` are the fingerprints of the files."""
         load = pending.load
         apart = self._divider.divide(load.table, load.terms, pending.staged, pending.moment)
         try:
@@ -317,10 +250,17 @@ class Loader:
             self._divider.discard(apart)
             raise
         remembered = fingerprint_text(self._dialect.hash.value, proven) if proven else ""
+        compared = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}" if proven else ""
+        if load.level is ProofLevel.CHANGES and load.head:
+            compared = load.head.summary[COMPARED]
         keys = summary(load.source, load.table, self._snapshot.position, load.level.value, remembered)
         if pending.mark is not None:
             keys[CURSOR] = pending.mark.encode()
-        keys[TALLY], keys[TERMS] = tally.encode(), load.terms.digest
+        keys[TALLY], keys[TERMS], keys[COMPARED] = tally.encode(), load.terms.digest, compared
+        shares = {**self._known(load, apart.staged), **shares}
+        remaining = {file: shares[file] for file in apart.staged.all_files if file in shares}
+        if remaining:
+            keys[SUMS] = sums.encode(self._dialect, load.table, apart.staged.location, remaining)
         beside = self._divider.commit(apart, keys)
         version = beside.pop(load.name)
         seconds = time.monotonic() - pending.started
@@ -382,10 +322,22 @@ class Loader:
         same = same and remembered.get(TERMS, "") == load.terms.digest
         return same and in_step(self._lake, load.head, load.terms)
 
-    def _found(self, pending: Pending) -> Fingerprint:
-        table = pending.load.table
-        self._engine.attach_files(pending.load.name, pending.staged.all_files, table.columns)
-        return lake_fingerprint(self._engine, self._lake_side(), self._dialect, table)
+    def _read_again(self, pending: Pending) -> dict[Path, Fingerprint]:
+        """What stands in the files. Of a table that is read by a cursor, each one's share is known for the
+        next proof, and that of the files that stay is known from the last one."""
+        load, staged = pending.load, pending.staged
+        if load.increment is None:
+            self._engine.attach_files(load.name, staged.all_files, load.table.columns)
+            whole = lake_fingerprint(self._engine, self._lake_side(), self._dialect, load.table)
+            return {staged.location: whole}
+        files = (load.name, staged.all_files, self._known(load, staged))
+        return sums.of_files(self._engine, self._lake_side(), self._dialect, load.table, files)
+
+    def _known(self, load: Load, staged: Staged) -> dict[Path, Fingerprint]:
+        """The shares of the files that stay, as far as the version before remembers them."""
+        text = load.head.summary.get(SUMS, "") if load.head and staged.kept else ""
+        known = sums.decode(text, self._dialect, load.table, staged.location)
+        return {file: known[file] for file in staged.kept if file in known}
 
     def _lake_side(self) -> Side:
         return Side(self._engine.dialect.with_hash(self._dialect.hash), self._engine_select)
@@ -413,10 +365,11 @@ def _told(pending: Pending) -> Fingerprint | None:
         return None
 
 
-def load_text(level: ProofLevel, rows: int) -> str:
-    """What a proof of that level says of a load."""
-    if level is ProofLevel.FULL:
-        return f"{count(rows, 'row')}, every cell equal the source"
-    if level is ProofLevel.COUNT:
-        return f"{count(rows, 'row')}, as many as in the source"
-    return f"{count(rows, 'row')}, not proven (proof: off)"
+def _read_note(load: Load, read: int) -> str:
+    """What is said of a load of which `read` rows were read by the cursor."""
+    assert load.increment is not None
+    again = f" and {load.window}" if load.window else ""
+    said = f"{count(read, 'row')} read by {load.increment.cursor}{again}"
+    if load.level is not ProofLevel.CHANGES or load.head is None:
+        return f" ({said})"
+    return f"; {said}, every cell equal the source; all compared on {load.head.summary[COMPARED][:10]}"

@@ -19,7 +19,9 @@ PROOF = "mainstem.proof"
 TALLY = "mainstem.tally"
 TERMS = "mainstem.terms"
 BESIDE = "mainstem.beside"
-_FORM = "1"  # raise it when canonical texts change: every table is then read again
+SUMS = "mainstem.sums"
+COMPARED = "mainstem.compared"
+FORM = "1"  # raise it when canonical texts change: every table is then read again
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def changes(before: Sequence[Column], now: Sequence[Column]) -> list[ColumnChang
 
 def fingerprint_text(hash_name: str, found: Fingerprint) -> str:
     """A fingerprint as it is remembered."""
-    return f"{_FORM}:{hash_name}:{found}"
+    return f"{FORM}:{hash_name}:{found}"
 
 
 def summary(

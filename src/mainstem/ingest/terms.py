@@ -6,9 +6,9 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import TypeVar, cast
 
-from mainstem.contract.canonical import SourceDialect
+from mainstem.contract.canonical import Dialect, SourceDialect
 from mainstem.contract.rules import Contract
 from mainstem.ingest.cursor import TIMES, proposal
 from mainstem.project.config import HistoryKind, TableConfig
@@ -17,6 +17,7 @@ from mainstem.schema import HISTORY, QUARANTINE, Column, Kind, Table, TableName,
 REASON, RUN = "_reason", "_run"
 VALID_FROM, VALID_TO, IS_CURRENT = "valid_from", "valid_to", "is_current"
 MARKS = (Kind.BOOLEAN, Kind.INT, Kind.LONG, Kind.DECIMAL, Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ)
+D = TypeVar("D", bound=Dialect)
 _NUMBERS = (Kind.INT, Kind.LONG, Kind.DECIMAL)
 
 
@@ -133,23 +134,31 @@ def live_in_lake(column: Column, name: str) -> str:
 
 def live_rows(dialect: SourceDialect, table: Table, deleted: str) -> SourceDialect:
     """The dialect, for the rows that are not marked as deleted; as it is if no column marks any."""
-    return cast(SourceDialect, _LiveRows(dialect, table, deleted)) if deleted else dialect
+    return rows_where(dialect, table, dialect.live(table.column(deleted))) if deleted else dialect
 
 
-class _LiveRows:
-    """A source's dialect that sees only the rows which are not marked as deleted."""
+def rows_where(dialect: SourceDialect, table: Table, condition: str) -> SourceDialect:
+    """A source's dialect that sees only the table's rows which fulfil a condition in its SQL."""
+    names = ", ".join(dialect.quote(c.name) for c in table.columns if not c.covers)
+    return rows_of(dialect, f"select {names} from {dialect.ref(table)} where {condition}")
 
-    def __init__(self, dialect: SourceDialect, table: Table, deleted: str) -> None:
+
+def rows_of(dialect: D, query: str) -> D:
+    """A dialect for which a query's rows are the table."""
+    return cast(D, _RowsOf(dialect, query))
+
+
+class _RowsOf:
+    def __init__(self, dialect: Dialect, query: str) -> None:
         self._dialect = dialect
-        self._live = dialect.live(table.column(deleted))
+        self._query = query
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._dialect, name)
 
     def ref(self, table: Table) -> str:
-        """The table's rows that are left."""
-        names = ", ".join(self._dialect.quote(c.name) for c in table.columns if not c.covers)
-        return f"(select {names} from {self._dialect.ref(table)} where {self._live}) as mainstem_live"
+        """See Dialect."""
+        return f"({self._query}) as mainstem_rows"
 
 
 def remembered(text: str) -> Mapping[str, int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from io import BytesIO
+from abc import abstractmethod
+from io import BytesIO, UnsupportedOperation
 from pathlib import Path
 
 from pyiceberg.io import FileIO, InputFile, InputStream, OutputFile, OutputStream
@@ -11,24 +12,28 @@ from mainstem.lake import storage
 
 
 class Files(FileIO):
-    """The files of one commit. A place has `read`, `write` and `settle`; metadata files are small, so that
-    pyiceberg's streams pass whole ones. Nothing is deleted here. `written` are those that were written."""
+    """The files of one commit. A place has `read`, `exists`, `write` and `settle`; metadata files are small,
+    so that pyiceberg's streams pass whole ones. Nothing is deleted here. `written`: what was written."""
 
     def __init__(self) -> None:
         super().__init__()
         self.written: list[str] = []
 
+    @abstractmethod
     def read(self, location: str) -> bytes:
         """A whole file."""
-        raise NotImplementedError
 
+    @abstractmethod
+    def exists(self, location: str) -> bool:
+        """Is there a file of that name?"""
+
+    @abstractmethod
     def write(self, location: str, content: bytes) -> None:
         """A new file. FileExistsError if there is one of that name."""
-        raise NotImplementedError
 
+    @abstractmethod
     def settle(self, folder: str) -> None:
         """What was written to the folder is durable when this returns."""
-        raise NotImplementedError
 
     def new_input(self, location: str) -> InputFile:
         """See FileIO."""
@@ -39,8 +44,8 @@ class Files(FileIO):
         return _Output(self, location)
 
     def delete(self, location: str | InputFile | OutputFile) -> None:
-        """See FileIO."""
-        raise NotImplementedError("the lake deletes its files itself")
+        """UnsupportedOperation: the lake deletes its files itself."""
+        raise UnsupportedOperation("the lake deletes its files itself")
 
 
 class LocalFiles(Files):
@@ -49,6 +54,10 @@ class LocalFiles(Files):
     def read(self, location: str) -> bytes:
         """See Files."""
         return Path(location).read_bytes()
+
+    def exists(self, location: str) -> bool:
+        """See Files."""
+        return Path(location).exists()
 
     def write(self, location: str, content: bytes) -> None:
         """See Files."""
@@ -69,7 +78,7 @@ class _Input(InputFile):
         return len(self._files.read(self.location))
 
     def exists(self) -> bool:
-        raise NotImplementedError
+        return self._files.exists(self.location)
 
     def open(self, seekable: bool = True) -> InputStream:
         return BytesIO(self._files.read(self.location))
@@ -84,7 +93,7 @@ class _Output(OutputFile):
         return len(self._files.read(self.location))
 
     def exists(self) -> bool:
-        raise NotImplementedError
+        return self._files.exists(self.location)
 
     def to_input_file(self) -> InputFile:
         return _Input(self._files, self.location)

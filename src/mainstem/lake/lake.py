@@ -138,6 +138,12 @@ class Lake:
             journal=journal.path,
         )
 
+    def bounds(self, name: TableName, file: Path, columns: Sequence[str]) -> dict[str, tuple[Any, Any]]:
+        """The least and the greatest value in a data file of those columns of which its footer tells."""
+        from mainstem.lake import parquet
+
+        return parquet.bounds_of(name, file, columns)
+
     def discard(self, staged: Staged) -> None:
         """Delete staged files that are not to be committed. Those of a commit that landed, or whose outcome
         nobody could tell, stay: a table may refer to them; `clean` deletes what none does."""

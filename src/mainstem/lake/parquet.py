@@ -178,6 +178,20 @@ def footer_of(name: TableName, path: Path) -> pq.FileMetaData:
         return pq.read_metadata(path)
 
 
+def bounds_of(name: TableName, path: Path, columns: Sequence[str]) -> dict[str, tuple[Any, Any]]:
+    """The least and the greatest value of those columns whose statistics say it for every row group; NULLs
+    do not count."""
+    footer = footer_of(name, path)
+    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+    at = {footer.schema.column(position).name: position for position in range(footer.num_columns)}
+    found: dict[str, tuple[Any, Any]] = {}
+    for column in columns:
+        told = [group.column(at[column]).statistics for group in groups]
+        if told and all(one is not None and one.has_min_max for one in told):
+            found[column] = (min(one.min for one in told), max(one.max for one in told))
+    return found
+
+
 def rows_of(name: TableName, path: Path) -> int:
     """The rows of a data file, from its footer."""
     with storage.mapped(name):

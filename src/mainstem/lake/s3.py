@@ -47,6 +47,17 @@ class S3Files(Files):
                     raise
         raise AssertionError("unreachable")
 
+    def exists(self, location: str) -> bool:
+        """See Files."""
+        with _mapped(location):
+            try:
+                self._client.head_object(**_place(location))
+            except ClientError as error:
+                if code_of(error) in _MISSING:
+                    return False
+                raise
+        return True
+
     def write(self, location: str, content: bytes) -> None:
         """See Files."""
         self.written.append(location)

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from graphlib import CycleError, TopologicalSorter
 
 from mainstem.errors import ConfigErrors, UsageError, Where
-from mainstem.model.sql import Reference
+from mainstem.model.reading import Reference
 from mainstem.schema import HISTORY, MART, RAW, TableName
 from mainstem.text import nearest
 

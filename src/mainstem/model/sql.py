@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import sqlglot
 from sqlglot import exp
@@ -11,17 +10,10 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.optimizer.scope import traverse_scope
 
 from mainstem.errors import UsageError, Where
+from mainstem.model.reading import Reference
 from mainstem.schema import HISTORY, MART, RAW, TableName
 
 DIALECT = "duckdb"
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A table that a model reads. `line` is a line of the user's file."""
-
-    table: TableName
-    line: int
 
 
 def parse_query(sql: str, file: str, first_line: int) -> exp.Query:

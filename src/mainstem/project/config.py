@@ -5,21 +5,20 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from mainstem.project.contract import ContractConfig
 from mainstem.project.costs import Budget, Costs
+from mainstem.project.strict import Strict
 from mainstem.project.targets import TargetConfig
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 class ProofLevel(StrEnum):
-    """How far a load is proven: every cell, the row count, or nothing."""
+    """How far a load is proven: every cell, the rows that were read and the number of all, the row count, or
+    nothing."""
 
     FULL = "full"
+    CHANGES = "changes"
     COUNT = "count"
     OFF = "off"
 
@@ -53,7 +52,7 @@ def _null_is_a_word(value: Any) -> Any:
     return "null" if value is None else value  # YAML's null, written without quotes
 
 
-class ColumnConfig(_Strict):
+class ColumnConfig(Strict):
     """`out_of_range`: what to do with a value that the lake's type cannot hold. text: the whole column
     arrives as the server's own text; null: the value alone arrives NULL, its text in a side column. Not
     given: as the source has it."""
@@ -68,7 +67,7 @@ class HistoryKind(StrEnum):
     SCD2 = "scd2"  # in history.TABLE: since when and until when each one held
 
 
-class TableConfig(_Strict):
+class TableConfig(Strict):
     """Choices for one table of a source, named as in the lake."""
 
     proof: ProofLevel | None = None
@@ -91,7 +90,7 @@ class TableConfig(_Strict):
         return self
 
 
-class DraftConfig(_Strict):
+class DraftConfig(Strict):
     """How a star is drafted from a source: foreign keys that nobody declared (`orders.buyer=customers`),
     and how far the data is looked at (rows a table, seconds in all; 0: not at all)."""
 
@@ -100,7 +99,7 @@ class DraftConfig(_Strict):
     seconds: float = Field(default=10.0, ge=0)
 
 
-class SourceConfig(_Strict):
+class SourceConfig(Strict):
     """One database. `url` refers to the environment: `{{ env_var('SHOP_URL') }}`."""
 
     url: str
@@ -117,7 +116,7 @@ class SourceConfig(_Strict):
     draft: DraftConfig = DraftConfig()
 
 
-class ProjectConfig(_Strict):
+class ProjectConfig(Strict):
     """The whole file."""
 
     name: str = Field(min_length=1)

@@ -6,17 +6,14 @@ import re
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from mainstem.contract import rules
 from mainstem.contract.rules import Contract, Rule
+from mainstem.project.strict import Strict
 from mainstem.schema import Kind, Table
 
 Value = bool | int | float | str
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class OnBreak(StrEnum):
@@ -26,7 +23,7 @@ class OnBreak(StrEnum):
     QUARANTINE = "quarantine"  # they stand in quarantine.TABLE, not in raw.TABLE
 
 
-class ColumnRules(_Strict):
+class ColumnRules(Strict):
     """What the values of one column must fulfil; all but `not_null` say nothing of NULL."""
 
     not_null: bool = False
@@ -67,7 +64,7 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-class ContractConfig(_Strict):
+class ContractConfig(Strict):
     """Rules by column, and conditions on whole rows (`expression`, one or a list)."""
 
     on_break: OnBreak = OnBreak.FAIL

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
+
+from mainstem.project.strict import Strict
 
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGTP]?)(i?)B\s*", re.IGNORECASE)
 
@@ -17,11 +19,7 @@ def size_in_bytes(text: str) -> int:
     return int(float(match[1]) * (1024 if match[3] else 1000) ** " KMGTP".index(match[2].upper() or " "))
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Budget(_Strict):
+class Budget(Strict):
     """What one run may cost by its estimate, before it starts: `usd` on AWS, `read` from the sources."""
 
     usd: float | None = Field(default=None, ge=0)
@@ -40,7 +38,7 @@ class Budget(_Strict):
         return size_in_bytes(self.read) if self.read else None
 
 
-class Costs(_Strict):
+class Costs(Strict):
     """Figures that take the place of the price table's: see `cost.prices.Prices`."""
 
     glue_dpu_hour: float | None = Field(default=None, ge=0)

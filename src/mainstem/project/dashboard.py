@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+
+from mainstem.project.strict import Strict
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+class _Spec(Strict):
+    model_config = ConfigDict(populate_by_name=True)
 
 
 Grain = Literal["day", "month", "quarter", "year"]
 
 
-class MeasureSpec(_Strict):
+class MeasureSpec(_Spec):
     """Exactly one of `sum` (a column), `count` ("*"), `average` (a column: sum / count), `ratio`
     ([numerator measure, denominator measure])."""
 
@@ -33,7 +35,7 @@ class MeasureSpec(_Strict):
         return self
 
 
-class DimensionSpec(_Strict):
+class DimensionSpec(_Spec):
     """`column` is a column of the fact (`status`) or of a dimension that it references
     (`dim_customers.country`); `via` names the fact's key column when it references that dimension
     more than once. `grain` makes it a date dimension."""
@@ -48,14 +50,14 @@ def _dimension(value: Any) -> Any:
     return {"column": value} if isinstance(value, str) else value
 
 
-class Bar(_Strict):
+class Bar(_Spec):
     by: str
     measure: str
     top: int = Field(default=12, ge=1, le=200)
     title: str = ""
 
 
-class Area(_Strict):
+class Area(_Spec):
     """`x` is `DATE_DIMENSION.GRAIN` (`date.month`); `color` a dimension; `brush` the date dimension."""
 
     x: str
@@ -65,7 +67,7 @@ class Area(_Strict):
     title: str = ""
 
 
-class Tile(_Strict):
+class Tile(_Spec):
     """Exactly one of the three."""
 
     kpi: str = ""
@@ -79,13 +81,13 @@ class Tile(_Strict):
         return self
 
 
-class FilterSpec(_Strict):
+class FilterSpec(_Spec):
     default: str | list[str] = "all"
     multi: bool = True
     locked: bool = False
 
 
-class Dashboard(_Strict):
+class Dashboard(_Spec):
     dashboard: str
     title: str = ""
     model: str

@@ -5,11 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from mainstem.project.strict import Strict
 
 
 class ModelKind(StrEnum):
@@ -27,7 +25,7 @@ class Additive(StrEnum):
     NONE = "none"
 
 
-class Grain(_Strict):
+class Grain(Strict):
     """What one row is. `table` is the lake table whose rows the model's rows must equal in number,
     after `where` (SQL over that table's columns), if there is one."""
 
@@ -36,7 +34,7 @@ class Grain(_Strict):
     where: str = ""
 
 
-class ColumnSpec(_Strict):
+class ColumnSpec(Strict):
     """A column's promise. `references` (`dim_customers.customer_key`) makes it a join to a dimension."""
 
     description: str = ""
@@ -55,7 +53,7 @@ def _column(value: Any) -> Any:
     return {"description": value} if isinstance(value, str) else ({} if value is None else value)
 
 
-class Measure(_Strict):
+class Measure(Strict):
     """A measure column. `equals` is an expression over the grain table (`quantityOrdered * priceEach`):
     its sum there must equal the column's sum here. `format` is a d3-format specifier."""
 
@@ -71,7 +69,7 @@ class Severity(StrEnum):
     WARN = "warn"
 
 
-class Check(_Strict):
+class Check(Strict):
     """One expectation; exactly one of the four kinds is given."""
 
     not_null: list[str] = Field(default_factory=list)
@@ -87,7 +85,7 @@ class Check(_Strict):
         return self
 
 
-class Header(_Strict):
+class Header(Strict):
     """The whole header. `why` keeps the reasons of folds, rejections and alternatives."""
 
     kind: ModelKind = ModelKind.TABLE

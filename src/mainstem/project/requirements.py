@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from mainstem.project.strict import Strict
 
 
-class Requirement(BaseModel):
+class Requirement(Strict):
     """One need, in at most five fields."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     who: str
     what: str
@@ -17,9 +17,7 @@ class Requirement(BaseModel):
     dashboard: str = ""
 
 
-class Requirements(BaseModel):
+class Requirements(Strict):
     """The whole file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     requirements: list[Requirement] = Field(default_factory=list)

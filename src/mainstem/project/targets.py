@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator
+
+from mainstem.project.strict import Strict
 
 _SIZE = re.compile(r"\s*\d+(\.\d+)?\s*[KMGT]?I?B?\s*", re.IGNORECASE)
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Sized(_Strict):
+class _Sized(Strict):
     memory: str = ""
 
     @field_validator("memory")
@@ -41,7 +39,7 @@ class SparkTarget(_Sized):
     partitions: int = Field(default=0, ge=0, le=10_000)
 
 
-class AwsTarget(_Strict):
+class AwsTarget(Strict):
     """The same project in an AWS account: lake in S3, catalog and job in Glue, queries by Athena.
 
     `bucket` holds the lake under `prefix`; `database` and `workgroup` are named after the project unless

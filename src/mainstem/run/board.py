@@ -9,7 +9,7 @@ from typing import Any, ParamSpec
 
 from mainstem.errors import MainstemError, UsageError
 from mainstem.ingest.apart import standing
-from mainstem.ingest.state import BESIDE, TALLY
+from mainstem.ingest.state import BESIDE, COMPARED, TALLY
 from mainstem.ingest.tally import Tally
 from mainstem.ingest.terms import remembered
 from mainstem.lake import Lake, Release, TableVersion
@@ -270,8 +270,8 @@ class Board:
         name = TableName(RAW, grain.removeprefix(f"{RAW}."))
         version = self._done.get(name) or self._bases.get(name)
         entry = self.table_entries.get(name)
-        if entry is not None and not entry.holds:
-            return False  # frozen: it equals what the source was
+        if entry is not None and (not entry.holds or entry.compared):
+            return False  # frozen: it equals what the source was; changes: all of it was compared before
         return version is not None and version.summary.get("mainstem.proof") == ProofLevel.FULL.value
 
     def model_entries_with_headlines(self, project: Project) -> list[ModelEntry]:
@@ -303,7 +303,16 @@ class Board:
 
     def _headline(self, proofs: Sequence[Mapping[str, Any]], measures: Mapping[str, Measure]) -> str:
         grain = next((p["facts"]["grain"] for p in proofs if "grain" in (p.get("facts") or {})), "")
-        return headline(proofs, measures, bool(grain) and self.fully_proven(grain), self._left_out(grain))
+        proven = bool(grain) and self.fully_proven(grain)
+        return headline(proofs, measures, proven, self._left_out(grain), self._compared(grain))
+
+    def _compared(self, grain: str) -> str:
+        """When every cell of a grain table was compared, if only what changed was since."""
+        name = TableName(RAW, grain.removeprefix(f"{RAW}."))
+        version, entry = self._done.get(name) or self._bases.get(name), self.table_entries.get(name)
+        if version is None or (entry is not None and not entry.holds):
+            return ""
+        return version.summary.get(COMPARED, "")
 
     def _left_out(self, grain: str) -> str:
         """The rows of the source that a grain table does not have."""

@@ -65,7 +65,7 @@ def execute(plan: Plan, parts: Parts, options: RunOptions, emit: Emit) -> Outcom
             _run_steps(parts, options, board, run, emit)
         else:
             run_on_spark(parts, parts.job, options, board, run, emit)
-        release, published = _concluded(parts, board, receipt, options.hold)
+        release, published = _concluded(parts, board, receipt, options)
     except BaseException as error:
         _broken_off(receipt, board, error, parts)
         raise
@@ -102,7 +102,9 @@ def _status(board: Board, published: bool, hold: bool) -> str:
     return "held" if hold else "published" if published else "unchanged"
 
 
-def _concluded(parts: Parts, board: Board, receipt: Receipt, hold: bool) -> tuple[Release | None, bool]:
+def _concluded(
+    parts: Parts, board: Board, receipt: Receipt, options: RunOptions
+) -> tuple[Release | None, bool]:
     """Enter all steps into the receipt and publish, if all of them went well and the run is not to hold:
     the release that readers see now, and whether it is a new one."""
     receipt.removed = [str(name) for name in board.plan.removed]
@@ -110,10 +112,10 @@ def _concluded(parts: Parts, board: Board, receipt: Receipt, hold: bool) -> tupl
     receipt.retries, receipt.snapshots = dict(board.retries), dict(board.snapshots)
     receipt.models = board.model_entries_with_headlines(parts.project)
     current = parts.lake.current_release()
-    if board.errors or hold:
+    if board.errors or options.hold:
         return current, False
     try:
-        return _publish(parts, board, receipt, current)
+        return _publish(parts, board, receipt, current, anew=options.full_refresh)
     except MainstemError as error:
         board.errors.append(error)
         return current, False
@@ -154,9 +156,10 @@ def _run_steps(parts: Parts, options: RunOptions, board: Board, run: str, emit: 
 
 
 def _publish(
-    parts: Parts, board: Board, receipt: Receipt, current: Release | None
+    parts: Parts, board: Board, receipt: Receipt, current: Release | None, *, anew: bool
 ) -> tuple[Release | None, bool]:
-    """One release of every table of the project, unless it would be the one that readers see already."""
+    """One release of every table of the project, unless it would be the one that readers see already. The
+    served file takes over what the last one has, unless it is to be made `anew`."""
     tables = board.release_tables()
     snapshots = {name: version.snapshot_id for name, version in tables.items()}
     if current and {name: pin.snapshot_id for name, pin in current.tables.items()} == snapshots:
@@ -164,7 +167,9 @@ def _publish(
         return current, False
     receipt.finished, receipt.status = datetime.now(UTC), "published"  # as readers of the served file see it
     spec = serving.spec_of(parts.project, receipt.run, tables, receipt.value())
-    serving.build(parts.lake, spec, {n: version.metadata_location for n, version in tables.items()})
+    locations = {name: version.metadata_location for name, version in tables.items()}
+    built = serving.build(parts.lake, spec, locations, None if anew else current)
+    receipt.cubes = {cube.name: cube.how for cube in built.cubes if cube.how}
     crash.point("run.before_publish")
     proof = {"holds": True, "run": receipt.run, "headlines": board.headlines(parts.project, parts.salt)}
     release = parts.lake.publish(receipt.run, tables, proof)

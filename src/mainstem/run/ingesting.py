@@ -17,10 +17,11 @@ from mainstem.errors import MainstemError, ProofFailed, SourceRefused, SourceUna
 from mainstem.events import Emit, SourceRetried, StepFinished, StepProgress, StepStarted
 from mainstem.ingest.apart import in_step, standing
 from mainstem.ingest.cursor import increment_of
-from mainstem.ingest.load import Load, Loaded, Loader, Pending
+from mainstem.ingest.load import Loader
 from mainstem.ingest.state import POSITION, TALLY
 from mainstem.ingest.tally import Tally
 from mainstem.ingest.terms import live_rows
+from mainstem.ingest.values import Load, Loaded, Pending
 from mainstem.ingest.witness import WORTH_ROWS, Witness
 from mainstem.plan import ACCEPT, IngestStep
 from mainstem.project.config import ProofLevel
@@ -31,6 +32,7 @@ from mainstem.source.port import Snapshot
 from mainstem.text import count
 
 _Finishing = tuple[IngestStep, Pending, "Future[Loaded | Fingerprint]"]
+_UNCOMPARED = (ProofLevel.COUNT, ProofLevel.OFF)  # no value of an earlier load is compared again
 _AHEAD = 2  # tables whose files are written but not yet proven: bounds what a failure throws away
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds before a source is tried again
 
@@ -171,7 +173,7 @@ def _witness(
     """A witness, if a table of some size has to be read whatever its fingerprint is."""
     sure = ("new", "changed", "rebuild")
     worth = any(step.rows >= WORTH_ROWS and step.action in sure for step in steps)
-    if not worth or options.proof in (ProofLevel.OFF, ProofLevel.COUNT):
+    if not worth or options.proof in _UNCOMPARED:
         return nullcontext()
     return Witness(parts.sources[steps[0].source])
 
@@ -190,9 +192,9 @@ def _fail_all(steps: list[IngestStep], error: MainstemError, parts: Parts, board
 
 def _load(step: IngestStep, parts: Parts, options: RunOptions, *, again: bool) -> Load | None:
     """What to load. `again`: this run has committed the table from an earlier snapshot; then it is compared
-    by its fingerprint, or stays as it is if its load has none (None)."""
+    again, or stays as it is if its level of proof compares nothing of an earlier load (None)."""
     level = options.proof or parts.project.proof(step.source, step.table.name)
-    if again and level is not ProofLevel.FULL:
+    if again and level in _UNCOMPARED:
         return None
     config = parts.project.table(step.source, step.table.name)
     release = parts.lake.current_release()
@@ -215,7 +217,7 @@ def _load(step: IngestStep, parts: Parts, options: RunOptions, *, again: bool) -
 def _kept(step: IngestStep, load: Load, parts: Parts, snapshot: Snapshot) -> Loaded | None:
     """A table of a run that is taken over, as that one read it, where no fingerprint can be compared: with
     proof: count if the source has as many rows now, with proof: off in any case. None: it has to be read."""
-    if not step.taken or load.level is ProofLevel.FULL or load.head is None:
+    if not step.taken or load.level not in _UNCOMPARED or load.head is None:
         return None
     if not in_step(parts.lake, load.head, load.terms):
         return None
@@ -329,6 +331,7 @@ class _Reporter:
             position=json.loads(version.summary.get(POSITION, "{}")),
             **asdict(loaded.tally),
             taken=taken,
+            compared=loaded.compared,
         )
         self._board.done(step.name, version, entry, loaded.beside)
         self._emit(

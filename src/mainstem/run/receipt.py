@@ -23,7 +23,7 @@ VERSION = 1
 class TableEntry:
     """A source table in the receipt. `taken` is the run whose load was taken over.
     `estimated_bytes` is what was to be read of it at most (None: unknown), `read_bytes` what was (None:
-    not counted, in a Spark job)."""
+    not counted, in a Spark job). `compared`: when all cells were, if this run compared those that changed."""
 
     table: str
     status: str
@@ -44,6 +44,7 @@ class TableEntry:
     broken: Mapping[str, int] = field(default_factory=dict)
     deleted: int = 0
     versions: int = 0
+    compared: str = ""
 
     @property
     def apart(self) -> str:
@@ -74,7 +75,8 @@ class ModelEntry:
 @dataclass(slots=True)
 class Receipt:
     """One run. `status` is published, unchanged, held or failed; times are UTC, ISO 8601. `resumes` are the
-    runs that it took over. `snapshots`: seconds that each source had to keep a view of itself for us."""
+    runs that it took over. `snapshots`: seconds that each source had to keep a view of itself for us.
+    `cubes`: by dashboard, whether all of its cube was computed, and why."""
 
     run: str
     started: datetime
@@ -94,6 +96,7 @@ class Receipt:
     name: str = ""
     resumes: list[str] = field(default_factory=list)
     estimated: dict[str, int | None] = field(default_factory=dict)
+    cubes: dict[str, str] = field(default_factory=dict)
 
     def reading(self) -> dict[str, int | None]:
         """Bytes from the sources: estimated at most before the run (None if a source does not say), actual
@@ -126,6 +129,7 @@ class Receipt:
             "reading": self.reading(),
             "tables": [_plain(entry) for entry in self.tables],
             "models": [_plain(entry) for entry in self.models],
+            "cubes": self.cubes,
             "removed": self.removed,
             "errors": list(self.errors),
         }
@@ -146,12 +150,13 @@ def headline(
     measures: Mapping[str, Measure],
     grain_proven: bool,
     left_out: str = "",
+    compared: str = "",
 ) -> str:
     """The one line of a fact's proof: `2,996 rows and 9,604,190.61 equal the source`.
 
     Of the additive measures a sum of money is preferred, then an amount that is computed. Empty if nothing
-    was compared with a grain table; the words say so if the grain table itself was not fully proven, or
-    left rows of the source out.
+    was compared with a grain table; the words say so if the grain table itself was not fully proven (in
+    this load; all of it was `compared`), or left rows of the source out.
     """
     facts = [dict(proof.get("facts") or {}) for proof in proofs if proof.get("holds")]
     grain = next((fact for fact in facts if "grain" in fact), None)
@@ -163,8 +168,9 @@ def headline(
     if sums and sums[0]["sum"] is not None:
         parts.append(number_text(str(sums[0]["sum"])))
     verb = "equals" if len(parts) == 1 and grain["rows"] == 1 else "equal"
+    how = f"all of it compared on {compared[:10]}" if compared else "its load was not fully proven"
     less = f", less {left_out}" if left_out else ""
-    against = f"the source{less}" if grain_proven else f"{grain['grain']} (its load was not fully proven)"
+    against = f"the source{less}" if grain_proven else f"{grain['grain']} ({how})"
     return f"{' and '.join(parts)} {verb} {against}"
 
 

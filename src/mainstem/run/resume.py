@@ -29,6 +29,7 @@ from mainstem.schema import TableName
 
 _HOW = {
     ProofLevel.FULL: "every cell is compared again",
+    ProofLevel.CHANGES: "what has changed since is read and compared",
     ProofLevel.COUNT: "its rows are counted again",
     ProofLevel.OFF: "it is not compared: proof: off",
 }
@@ -167,7 +168,7 @@ def _taken_table(
     increment = increment_of(project.table(step.source, step.table.name), step.table)
     mark = Watermark.decode(head.summary.get(CURSOR, ""))
     same = (
-        head.summary.get(PROOF) == level.value
+        head.summary.get(PROOF) in (level.value, ProofLevel.FULL.value if level is ProofLevel.CHANGES else "")
         and head.summary.get(SOURCE) == step.source
         and head.summary.get(TERMS, "") == step.terms.digest
         and head.summary.get(COLUMNS) == encode_columns(step.table.columns)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from mainstem import metadata, wiring
+from mainstem.errors import LakeUnavailable
 from mainstem.lake import Lake, Release, TableVersion
 from mainstem.project.load import Project
 from mainstem.run import receipt as receipts
@@ -40,10 +45,33 @@ def spec_of(
     )
 
 
-def build(lake: Lake, spec: ServeSpec, tables: Mapping[TableName, str]) -> bundle.Built:
-    """Make the served file from versions of tables, given by their metadata locations."""
-    files = {name: metadata.load(location).files or () for name, location in tables.items()}
-    return bundle.build(lake.root, spec, lambda: wiring.connect_tables(tables, locked=False), lake=files)
+def build(
+    lake: Lake, spec: ServeSpec, tables: Mapping[TableName, str], last: Release | None = None
+) -> bundle.Built:
+    """Make the served file from versions of tables, given by their metadata locations. What the one of the
+    `last` release has already is taken over."""
+    connect = lambda: wiring.connect_tables(tables, locked=False)  # noqa: E731
+    return bundle.build(lake.root, spec, connect, lake=_files(tables), last=_last(lake, last))
+
+
+def _files(tables: Mapping[TableName, str]) -> dict[TableName, tuple[Path, ...]]:
+    return {name: metadata.load(location).files or () for name, location in tables.items()}
+
+
+def _last(lake: Lake, release: Release | None) -> bundle.Last | None:
+    """The served file of a release with what it was made of; None if there is none that can be used."""
+    if release is None:
+        return None
+    pins = {name: pin.metadata_location for name, pin in release.tables.items()}
+    with suppress(LakeUnavailable, ValidationError):
+        path, spec = bundle.find(lake.root, release.run), bundle.stored_spec(lake.root, release.run)
+        if path and spec and _snapshots(spec) == {n: p.snapshot_id for n, p in release.tables.items()}:
+            return bundle.Last(path, spec, _files(pins))
+    return None
+
+
+def _snapshots(spec: ServeSpec) -> dict[TableName, int | None]:
+    return {doc.table: doc.snapshot for doc in spec.tables}
 
 
 def refresh(project: Project, lake: Lake, release: Release) -> bool:

@@ -30,14 +30,15 @@ from mainstem.errors import EngineFailed, LakeUnavailable, ProofFailed
 from mainstem.lineage.columns import trace
 from mainstem.schema import MART, RAW, TableName
 from mainstem.serve import lakefiles
-from mainstem.serve.cube import compile_cube, literal
-from mainstem.serve.cubetable import CubeReport, build_cube
+from mainstem.serve.carried import Carried, Last, made_by
+from mainstem.serve.cube import CubePlan, compile_cube, literal
+from mainstem.serve.cubetable import TABLE, CubeReport, build_cube
 from mainstem.serve.manifest import DIRECTORY, find, manifest, read, spec_file, stored_spec
 from mainstem.serve.served import first_line
 from mainstem.serve.spec import ServeSpec, TableDoc
 from mainstem.text import quoted
 
-__all__ = ["Built", "Connect", "build", "clean", "find", "stored_spec"]
+__all__ = ["Built", "Connect", "Last", "build", "clean", "find", "stored_spec"]
 
 Connect = Callable[[], duckdb.DuckDBPyConnection]
 """Opens a connection on which the release's tables can be read as `mart."x"` and `raw."x"`, and on which
@@ -81,6 +82,7 @@ class _Work:
     files: dict[str, str] = field(default_factory=dict)
     views: dict[TableName, list[str]] = field(default_factory=dict)
     tables: list[TableName] = field(default_factory=list)
+    carried: Carried | None = None
 
 
 def build(
@@ -90,9 +92,11 @@ def build(
     *,
     lake: Mapping[TableName, Sequence[Path]] | None = None,
     memory: str = "",
+    last: Last | None = None,
 ) -> Built:
     """Make the served file of `spec.run` and point the run's manifest to it. `lake` has the data files of
-    tables that may be read where they are, if they are large; the others are copied.
+    tables that may be read where they are, if they are large; the others are copied. What the `last`
+    served file has already is taken over from it.
 
     Raises ConfigErrors for a dashboard that does not fit its model, ProofFailed if a cube does not add up
     to its fact or a table is not whole, LakeUnavailable if the disk says no. Nothing changes then.
@@ -106,11 +110,8 @@ def build(
         compile_cube(dashboard, spec.headers, spec.types)
     with _disk("write"):
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    work = _Work(spec, state, temporary, lake or {})
     try:
-        cubes = _fill(work, connect)
-        _finish(work, memory)
-        rows = _check(work)
+        cubes, rows = _made(spec, state, temporary, lake or {}, connect, memory, last)
         crash.point("serve-built")
         path = target.parent / name
         with _disk("write"):
@@ -120,6 +121,35 @@ def build(
             left.unlink(missing_ok=True)
     seconds = time.monotonic() - started
     return Built(spec.run, path, path.stat().st_size, sum(rows.values()), seconds, cubes)
+
+
+def _made(
+    spec: ServeSpec,
+    state: Path,
+    temporary: Path,
+    lake: Mapping[TableName, Sequence[Path]],
+    connect: Connect,
+    memory: str,
+    last: Last | None,
+) -> tuple[tuple[CubeReport, ...], dict[TableName, int]]:
+    """Fill, finish and check the file: from the last one, or anew if that is of no use."""
+    if last is not None:
+        work = _Work(spec, state, temporary, lake, carried=Carried(last, spec, lake))
+        # Whatever is the matter with the last file, the release has all that it takes to do without it.
+        with suppress(EngineFailed, LakeUnavailable, ProofFailed, _Unusable):
+            cubes = _fill(work, connect)
+            _finish(work, memory)
+            return cubes, _check(work)
+        for left in (temporary, temporary.with_name(temporary.name + ".wal")):
+            left.unlink(missing_ok=True)
+    work = _Work(spec, state, temporary, lake)
+    cubes = _fill(work, connect)
+    _finish(work, memory)
+    return cubes, _check(work)
+
+
+class _Unusable(Exception):
+    """Another version of Mainstem made the last served file."""
 
 
 def _publish(temporary: Path, path: Path, target: Path, spec: ServeSpec) -> None:
@@ -197,15 +227,13 @@ def _fill(work: _Work, connect: Connect) -> tuple[CubeReport, ...]:
         with _engine("copy the release's tables"):
             con.execute(_QUICK)
             con.execute("set TimeZone = 'UTC'")  # a day is a day in UTC, wherever this runs
-            con.execute(f"attach {literal(str(work.temporary))} as {SERVED}")
-            con.execute(f"create schema {SERVED}.cube; create schema {SERVED}.mainstem")
-            con.execute(f"create table {SERVED}.mainstem.cube (name varchar, document varchar, arrays blob)")
+            _attach(con, work)
             for doc in spec.tables:
                 if doc.namespace == MART or (doc.namespace == RAW and spec.raw):
                     _take(con, doc, work)
         with _engine("build the cubes"):
             plans = [compile_cube(d, spec.headers, spec.types) for d in spec.dashboards]
-            reports = tuple(build_cube(con, plan, SERVED) for plan in plans)
+            reports = tuple(_cube(con, plan, work.carried) for plan in plans)
             con.execute(f"detach {SERVED}")
     finally:
         con.close()
@@ -219,8 +247,29 @@ def _fill(work: _Work, connect: Connect) -> tuple[CubeReport, ...]:
     return reports
 
 
+def _attach(con: duckdb.DuckDBPyConnection, work: _Work) -> None:
+    """The file that is filled: a copy of the last one without what changed, or a new one."""
+    if work.carried is not None:
+        with _disk("copy"):
+            work.carried.copy(work.temporary)
+    con.execute(f"attach {literal(str(work.temporary))} as {SERVED}")
+    if work.carried is None:
+        con.execute(f"create schema {SERVED}.cube; create schema {SERVED}.mainstem")
+        con.execute(TABLE.format(SERVED))
+    elif not work.carried.prepare(con, SERVED):
+        raise _Unusable
+
+
+def _cube(con: duckdb.DuckDBPyConnection, plan: CubePlan, carried: Carried | None) -> CubeReport:
+    standing = carried.cube(plan) if carried else ""
+    return standing if isinstance(standing, CubeReport) else build_cube(con, plan, SERVED, standing)
+
+
 def _take(con: duckdb.DuckDBPyConnection, doc: TableDoc, work: _Work) -> None:
-    """Copy a table, or note the names of the lake's files that its view will read."""
+    """Copy a table, or note the names of the lake's files that its view will read. One that stands stays."""
+    if work.carried is not None and doc.table in work.carried.tables:
+        work.tables.append(doc.table)
+        return
     files = work.lake.get(doc.table, ())
     inside = all(file.is_relative_to(work.state) for file in files)
     if files and inside and doc.bytes > NATIVE_BYTES:
@@ -251,7 +300,8 @@ def _finish(work: _Work, memory: str) -> None:
                 if doc.namespace == MART:
                     _describe(con, doc, spec, "view" if doc.table in work.views else "table")
             con.execute(
-                "create table mainstem.spec as select ?::varchar as document", [spec.model_dump_json()]
+                "create table mainstem.spec as select ?::varchar as document, ?::varchar as made_by",
+                [spec.model_dump_json(), made_by()],
             )
             lineage = _lineage(spec, work.temporary.parent)
             con.execute("create table mainstem.lineage as select ?::varchar as document", [lineage])

@@ -46,7 +46,8 @@ class CubeMeasure:
 @dataclass(frozen=True, slots=True)
 class CubePlan:
     """Everything that a cube needs. `sql` makes it; `totals` asks the fact alone, without a join, for the
-    same columns over all rows (first the row count), to be compared with the cube's."""
+    same columns over all rows (first the row count), to be compared with the cube's, and at last for the
+    number of NULLs in what is summed."""
 
     name: str
     model: str
@@ -55,6 +56,7 @@ class CubePlan:
     measures: tuple[CubeMeasure, ...]
     sql: str
     totals: str
+    joins: tuple[Join, ...] = ()
 
 
 def literal(text: str) -> str:
@@ -126,10 +128,13 @@ class _Compiler:
         measures: tuple[CubeMeasure, ...],
     ) -> CubePlan:
         name, model = self.dashboard.dashboard, self.dashboard.model
-        sql = cube_sql(model, dimensions, columns, tuple(self.joins.values()))
-        asked = ", ".join(["cast(count(*) as bigint)", *(c.sql for c in columns)])
-        totals = f"select {asked} from {mart(model)} as f"
-        return CubePlan(name, model, dimensions, columns, measures, sql, totals)
+        joins = tuple(self.joins.values())
+        sql = cube_sql(model, dimensions, columns, joins)
+        summed = dict.fromkeys(f"count(f.{quoted(c.summed)})" for c in columns if c.summed)
+        asked = ["cast(count(*) as bigint)", *(c.sql for c in columns)]
+        asked.append(f"cast(count(*) - least(count(*), {', '.join(summed)}) as bigint)" if summed else "0")
+        totals = f"select {', '.join(asked)} from {mart(model)} as f"
+        return CubePlan(name, model, dimensions, columns, measures, sql, totals, joins)
 
     # dimensions
 
@@ -161,11 +166,11 @@ class _Compiler:
         type_ = self.types.get(table, {}).get(column)
         label, sql = label_of(name, spec.label), quoted(alias, column)
         if spec.grain is None:
-            return CubeDimension(name, label, f"cast({sql} as varchar)", "", alias)
+            return CubeDimension(name, label, f"cast({sql} as varchar)", "", alias, column)
         if type_ is not None and type_.kind not in _TIMES:
             self.wrong((*path, "grain"), f'"{table}.{column}" is {type_}, not a date', "leave out `grain`")
             return None
-        return CubeDimension(name, label, at_grain(sql, spec.grain), spec.grain, alias)
+        return CubeDimension(name, label, at_grain(sql, spec.grain), spec.grain, alias, column)
 
     def join(self, path: _Path, table: str, via: str) -> str | None:
         """The alias under which a referenced dimension is joined, once for each key of the fact."""
@@ -208,7 +213,8 @@ class _Compiler:
             if spec.count != "*":
                 self.known_column((*path, "count"), spec.count, measured=False)
             counted = "*" if spec.count == "*" else f"f.{quoted(spec.count)}"
-            columns[name] = CubeColumn(name, f"cast(count({counted}) as bigint)")
+            named = "" if spec.count == "*" else spec.count
+            columns[name] = CubeColumn(name, f"cast(count({counted}) as bigint)", counted=named)
             return CubeMeasure(name, label, "count", spec.format or ",d")
         column = spec.sum or spec.average
         kind = "sum" if spec.sum else "average"
@@ -216,11 +222,11 @@ class _Compiler:
         format_ = spec.format or self.fact.measures.get(column, _NO_MEASURE).format or ",.2~f"
         summed = f"sum(f.{quoted(column)})"
         if spec.sum:
-            columns[name] = CubeColumn(name, summed)
+            columns[name] = CubeColumn(name, summed, summed=column)
             return CubeMeasure(name, label, "sum", format_)
         parts = (f"{name}__sum", f"{name}__count")
-        columns[parts[0]] = CubeColumn(parts[0], summed)
-        columns[parts[1]] = CubeColumn(parts[1], f"cast(count(f.{quoted(column)}) as bigint)")
+        columns[parts[0]] = CubeColumn(parts[0], summed, summed=column)
+        columns[parts[1]] = CubeColumn(parts[1], f"cast(count(f.{quoted(column)}) as bigint)", counted=column)
         return CubeMeasure(name, label, "average", format_, parts)
 
     def ratio(self, name: str, spec: MeasureSpec, label: str) -> CubeMeasure:

@@ -6,7 +6,7 @@ texts back at the end: over ten million rows, grouping by the texts costs about 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mainstem.schema import MART
@@ -18,14 +18,15 @@ ROWS = "__rows"
 
 @dataclass(frozen=True, slots=True)
 class CubeDimension:
-    """`sql` is the cell's coordinate over the table `alias` (`f` is the fact); `grain` is empty for
-    categories."""
+    """`sql` is the cell's coordinate over the table `alias` (`f` is the fact), made of its `column`;
+    `grain` is empty for categories."""
 
     name: str
     label: str
     sql: str
     grain: str = ""
     alias: str = "f"
+    column: str = ""
 
     @property
     def kind(self) -> str:
@@ -34,10 +35,13 @@ class CubeDimension:
 
 @dataclass(frozen=True, slots=True)
 class CubeColumn:
-    """An additive column of the cube; `sql` aggregates the fact's rows of one cell."""
+    """An additive column of the cube; `sql` aggregates the fact's rows of one cell. `summed` is the fact's
+    column if it is a sum, `counted` if it is a count (empty: of rows)."""
 
     name: str
     sql: str
+    summed: str = ""
+    counted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +60,20 @@ def mart(model: str) -> str:
 
 
 def cube_sql(
-    model: str, dimensions: Sequence[CubeDimension], columns: Sequence[CubeColumn], joins: Sequence[Join]
+    model: str,
+    dimensions: Sequence[CubeDimension],
+    columns: Sequence[CubeColumn],
+    joins: Sequence[Join],
+    relations: Mapping[str, str] | None = None,
 ) -> str:
-    """One row a cell: the dimensions by name, the columns, and ROWS; in order of dates, then categories."""
-    tables = [_numbered(join, dimensions) for join in joins]
+    """One row a cell: the dimensions by name, the columns, and ROWS; in order of dates, then categories.
+    `relations` are what is read in the models' place, by model."""
+    read = dict(relations or {})
+    tables = [_numbered(join, dimensions, read.get(join.table) or mart(join.table)) for join in joins]
     chosen = [f"{_grouped(d)} as {quoted(d.name)}" for d in dimensions]
     chosen += [f"{c.sql} as {quoted(c.name)}" for c in columns]
     chosen.append(f"cast(count(*) as bigint) as {quoted(ROWS)}")
-    lines = [f"    select {', '.join(chosen)}", f"    from {mart(model)} as f"]
+    lines = [f"    select {', '.join(chosen)}", f"    from {read.get(model) or mart(model)} as f"]
     lines += [f"    left join {j.alias} on {quoted('f', j.key)} = {quoted(j.alias, '__key')}" for j in joins]
     if dimensions:
         lines.append(f"    group by {_places(range(len(dimensions)))}")
@@ -71,7 +81,7 @@ def cube_sql(
     return f"with {', '.join([*tables, cells])}\n{_named(dimensions, columns)}"
 
 
-def _numbered(join: Join, dimensions: Sequence[CubeDimension]) -> str:
+def _numbered(join: Join, dimensions: Sequence[CubeDimension], table: str) -> str:
     """The dimension's key with, for each coordinate, its value and, if it is text, the value's number."""
     chosen = [f"{quoted(join.alias, join.target)} as {quoted('__key')}"]
     for dimension in dimensions:
@@ -81,7 +91,14 @@ def _numbered(join: Join, dimensions: Sequence[CubeDimension]) -> str:
         if not dimension.grain:
             number = f"cast(dense_rank() over (order by {dimension.sql}) as integer)"
             chosen.append(f"case when {dimension.sql} is not null then {number} end as {_number(dimension)}")
-    return f"{join.alias} as (select {', '.join(chosen)} from {mart(join.table)} as {join.alias})"
+    return f"{join.alias} as (select {', '.join(chosen)} from {table} as {join.alias})"
+
+
+def order_sql(dimensions: Sequence[CubeDimension]) -> str:
+    """The order of a cube's cells, by the places of the dimensions: dates, then categories."""
+    order = [i for i, d in enumerate(dimensions) if d.grain]
+    order += [i for i, d in enumerate(dimensions) if not d.grain]
+    return f"\norder by {_places(order)}" if order else ""
 
 
 def _grouped(dimension: CubeDimension) -> str:
@@ -109,11 +126,7 @@ def _named(dimensions: Sequence[CubeDimension], columns: Sequence[CubeColumn]) -
         joins.append(f"\nleft join {distinct} as {texts} on cells.{name} = {texts}.{number}")
         chosen.append(f"{texts}.{name}")
     chosen += [f"cells.{quoted(name)}" for name in (*(c.name for c in columns), ROWS)]
-    order = [i for i, d in enumerate(dimensions) if d.grain] + [
-        i for i, d in enumerate(dimensions) if not d.grain
-    ]
-    by = f"\norder by {_places(order)}" if order else ""
-    return f"select {', '.join(chosen)}\nfrom cells{''.join(joins)}{by}"
+    return f"select {', '.join(chosen)}\nfrom cells{''.join(joins)}{order_sql(dimensions)}"
 
 
 def _places(numbers: Sequence[int]) -> str:

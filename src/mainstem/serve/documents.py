@@ -14,7 +14,7 @@ from mainstem.schema import MART, RAW, TableName
 from mainstem.serve.cube import CubePlan, compile_cube, label_of
 from mainstem.serve.spec import ColumnDoc, ModelDoc, ServeSpec, TableDoc
 
-_LEVELS = ("off", "count", "full")
+_LEVELS = ("off", "count", "changes", "full")
 
 Document = dict[str, Any]
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainstem import wiring
-from mainstem.check import check_project
+from mainstem import sound, wiring
 from mainstem.cli import console
 from mainstem.errors import ConfigErrors, MainstemError, UsageError
+from mainstem.graph import Readings
 from mainstem.ingest.window import Window
 from mainstem.lake import Lake, TableVersion
 from mainstem.plan import Choices, Plan, lake_databases, make_plan
 from mainstem.project.load import Project, read_project
-from mainstem.project.targets import LocalTarget
+from mainstem.project.targets import LocalTarget, SparkTarget
 from mainstem.schema import Database, TableName
 from mainstem.source.port import Source
 
@@ -86,27 +86,48 @@ class Planned:
 
 @contextmanager
 def planned(
-    project: Project, choices: Choices, left: Unfinished | None = None, target: str = "local"
+    project: Project,
+    choices: Choices,
+    left: Unfinished | None = None,
+    target: str = "local",
+    *,
+    remember: bool = False,
 ) -> Iterator[Planned]:
     """Introspect the sources, check every model, compare with the lake, and with what an unfinished run has
-    `left` there. Sources close at the end."""
+    `left` there; `remember` what was found sound, so that it is not checked again. Sources close at the
+    end."""
     lake = wiring.open_lake(project)
+    choices = replace(choices, whole=isinstance(project.target(target), SparkTarget))
     with wiring.open_sources(project) as sources:
         databases = _introspect(project, sources)
         heads = {name: head for name in lake.tables() if (head := lake.head(name)) is not None}
         if not choices.full_refresh:
             lake.require_whole(heads)
         seen = lake_databases(project, databases, heads, choices)
-        check_project(project, seen)
+        known = _checked(project, seen, remember=remember)
         release = lake.current_release()
         released = list(release.tables) if release else []
-        plan = make_plan(project, databases, heads, released, choices, wiring.salt(project.target(target)))
+        salt = wiring.salt(project.target(target))
+        plan = make_plan(project, databases, heads, released, choices, salt, known)
         # A Spark job compares or reads every table of its own accord.
         if left is not None and isinstance(project.target(target), LocalTarget):
             from mainstem.run.resume import take_over
 
             plan = take_over(plan, left, heads, project)
         yield Planned(plan, sources, seen, lake, heads)
+
+
+def _checked(project: Project, databases: dict[str, Database], *, remember: bool) -> Readings:
+    """Check the project, unless the same was found sound before. What is known of its models."""
+    digest = sound.digest_of(project, databases)
+    known = sound.recall(project, digest)
+    if known is None:
+        from mainstem.check import check_project
+
+        check_project(project, databases)
+        if remember:
+            sound.remember(project, digest)
+    return known or {}
 
 
 def _introspect(project: Project, sources: dict[str, Source]) -> dict[str, Database]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +15,7 @@ from mainstem import wiring
 from mainstem.cli import console
 from mainstem.cli.commands.common import open_project
 from mainstem.errors import UsageError
+from mainstem.project import owned
 from mainstem.project.config import DraftConfig
 from mainstem.project.load import STATE, Project
 from mainstem.project.secrets import redact, secrets_of
@@ -142,17 +144,21 @@ def draft(
             links=tuple(dict.fromkeys(k for one in looks.values() for k in one.links)),
         )
         made = draft_sources(project, looks, looking.links)
-    for line in made.told:
-        console.note(f"  {line}")
-    if schema is None and url is None and link:
-        listed = json.dumps(list(looking.links), ensure_ascii=False)
-        console.note(
-            f"  to keep what --link says: `draft: {{links: {listed}}}` at the source in mainstem.yml"
-        )
+    _tell(made, looking.links if schema is None and url is None and link else ())
     if diff:
         _show_patch(root, made)
     else:
         console.write(console.clean(_shown(made, output)))
+
+
+def _tell(made: Drafted, links: Sequence[str]) -> None:
+    for line in made.told:
+        console.note(f"  {line}")
+    if links:
+        listed = json.dumps(list(links), ensure_ascii=False)
+        console.note(
+            f"  to keep what --link says: `draft: {{links: {listed}}}` at the source in mainstem.yml"
+        )
 
 
 def _sources(project: Project, source: str | None) -> list[str]:
@@ -284,8 +290,8 @@ def _show_patch(root: Path, made: Drafted) -> None:
 
     bases = root / STATE / _BASES
     before = {path.relative_to(bases).as_posix() for path in bases.rglob("*") if path.is_file()}
-    here = _texts(root, before | set(made.files))
-    proposed = propose(here, _texts(bases, before), made.files)
+    here = owned.texts(root, before | set(made.files))
+    proposed = propose(here, owned.texts(bases, before), made.files)
     for note in proposed.notes:
         console.note(f"  {note}")
     if proposed.patch:
@@ -293,15 +299,3 @@ def _show_patch(root: Path, made: Drafted) -> None:
         console.note("  take it, whole or in parts: mainstem draft --diff > new.patch; git apply new.patch")
     else:
         console.note("  nothing to propose: the files say what would be drafted now")
-
-
-def _texts(root: Path, paths: set[str]) -> dict[str, str]:
-    found = {}
-    for path in paths:
-        try:
-            found[path] = (root / path).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            continue
-        except (OSError, UnicodeDecodeError):
-            raise UsageError(f"{path} cannot be read as text") from None
-    return found

@@ -202,7 +202,7 @@ def run_project(
         left = left_over(project, choices, options.name) if resume else None
         if left is not None:
             options, choices, target = resumed(options, left), left.choices, left.target
-        made = held.enter_context(planned(project, choices, left, target))
+        made = held.enter_context(planned(project, choices, left, target, remember=True))
         if not over_budget:
             costing.require(project, made, target)
         with Progress(output is Output.JSON) as progress:
@@ -246,7 +246,7 @@ def _conclude(outcome: Outcome) -> None:
             text = f"  {item['rows']:,} rows at the unknown member of {item['dimension']} ({item['column']})"
             console.out().print(text, style="yellow", markup=False)
     for table in receipt.tables:
-        if table.taken and table.proof != ProofLevel.FULL.value:
+        if table.taken and table.proof in (ProofLevel.COUNT.value, ProofLevel.OFF.value):
             text = f"{table.table}: {table.text}; the release shows more than one moment of the source"
             console.out().print(text, style="yellow", markup=False)
     if outcome.errors:

@@ -6,22 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from mainstem.compile.query import view_name
-from mainstem.contract.canonical import Form, Hash
+from mainstem.contract.canonical import PLAINEST, Form, Hash
 from mainstem.schema import RAW, Column, Kind, Table, TableName
-
-_FORMS = {
-    Kind.BOOLEAN: Form.BOOLEAN,
-    Kind.INT: Form.INTEGER,
-    Kind.LONG: Form.INTEGER,
-    Kind.DECIMAL: Form.FIXED,
-    Kind.FLOAT: Form.FLOAT_BITS,
-    Kind.DOUBLE: Form.DOUBLE_BITS,
-    Kind.STRING: Form.TEXT,
-    Kind.BINARY: Form.HEX,
-    Kind.DATE: Form.DATE,
-    Kind.TIMESTAMP: Form.TIMESTAMP_FIXED,
-    Kind.TIMESTAMPTZ: Form.TIMESTAMP_FIXED,
-}
 
 
 def quote(name: str) -> str:
@@ -50,7 +36,7 @@ class SparkProofDialect:
 
     def form(self, column: Column) -> Form:
         """The plainest exact form of the column's type."""
-        return _FORMS[column.type.kind]
+        return PLAINEST[column.type.kind]
 
     def text(self, column: Column, form: Form) -> str:
         """See Dialect."""

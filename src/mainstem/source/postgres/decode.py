@@ -8,6 +8,7 @@ the same refusals.
 from __future__ import annotations
 
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from decimal import Context, Decimal
 from typing import Any, Literal, Protocol
@@ -62,7 +63,7 @@ def decoder_of(table: Table, choice: Choice = "auto") -> Decoder:
     return CompiledDecoder(table)
 
 
-class _Stream:
+class _Stream(ABC):
     """What both decoders share: the header, and the rest of a piece that ends within a row."""
 
     def __init__(self) -> None:
@@ -84,9 +85,9 @@ class _Stream:
         if self.done and self._rest:
             raise Misfit(0, Reason.MALFORMED)
 
+    @abstractmethod
     def _rows(self, data: bytes, position: int) -> int:
         """Decode the complete rows from `position` on; where the first incomplete one begins."""
-        raise NotImplementedError
 
 
 class PythonDecoder(_Stream):

@@ -6,21 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mainstem.contract.canonical import Form, Hash
+from mainstem.contract.canonical import PLAINEST, Form, Hash
 from mainstem.hashing.jenkins import jenkins_64
 from mainstem.schema import Column, Kind, Table
 from mainstem.source.postgres.types import is_time, quote, value
 
 _FORMS = {
-    Kind.BOOLEAN: Form.BOOLEAN,
-    Kind.INT: Form.INTEGER,
-    Kind.LONG: Form.INTEGER,
-    Kind.DECIMAL: Form.FIXED,
-    Kind.FLOAT: Form.FLOAT_BITS,
-    Kind.DOUBLE: Form.DOUBLE_BITS,
-    Kind.STRING: Form.TEXT,
+    **PLAINEST,
     Kind.BINARY: Form.BINARY_HASH,
-    Kind.DATE: Form.DATE,
     Kind.TIMESTAMP: Form.EPOCH_MICROS,
     Kind.TIMESTAMPTZ: Form.EPOCH_MICROS,
 }

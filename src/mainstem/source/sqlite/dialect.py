@@ -16,24 +16,12 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
-from mainstem.contract.canonical import Form, Hash
+from mainstem.contract.canonical import PLAINEST, Form, Hash
 from mainstem.schema import Column, Kind, Table, Type
 from mainstem.source.guard import NATIVE, opening
 from mainstem.source.sqlite.decode import holds
 
-_FORMS = {
-    Kind.BOOLEAN: Form.BOOLEAN,
-    Kind.INT: Form.INTEGER,
-    Kind.LONG: Form.INTEGER,
-    Kind.DECIMAL: Form.FIXED,
-    Kind.FLOAT: Form.DOUBLE_BITS,
-    Kind.DOUBLE: Form.DOUBLE_BITS,
-    Kind.STRING: Form.TEXT,
-    Kind.BINARY: Form.BINARY_HASH,
-    Kind.DATE: Form.DATE,
-    Kind.TIMESTAMP: Form.TIMESTAMP_FIXED,
-    Kind.TIMESTAMPTZ: Form.TIMESTAMP_FIXED,
-}
+_FORMS = {**PLAINEST, Kind.FLOAT: Form.DOUBLE_BITS, Kind.BINARY: Form.BINARY_HASH}
 # printf() is exact up to 15 significant digits; beyond that the digits are made from the shortest text.
 _PRINTF_DIGITS = 15
 
