@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 from urllib.parse import quote
 
 _TRIES = 600  # of 50 ms each
@@ -39,7 +40,7 @@ class Postgres:
         self.process: subprocess.Popen[bytes] | None = None
         self._account = _account()
 
-    def __enter__(self) -> Postgres:
+    def __enter__(self) -> Self:
         try:
             self.start()
         except BaseException:
