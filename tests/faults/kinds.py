@@ -82,7 +82,7 @@ KINDS = (
     Kind(
         "F-13",
         "deadlock, a lock that is not given",
-        "two sessions on real servers",
+        "two sessions on real servers; a partition that is exchanged",
         "tried again; else exit 4, after the source's `timeout`",
     ),
     Kind("F-14", "DDL behind our snapshot", "`ALTER TABLE` in mid-run", "it waits no longer than the run"),
@@ -97,7 +97,7 @@ KINDS = (
     Kind(
         "F-18",
         "disk full",
-        "fault library: ENOSPC from some call on; a real small file system",
+        "fault library: ENOSPC from some call on; in the lake, in the folder for temporary data",
         "exit 4 and said so; nothing half-visible; goes on when there is space",
     ),
     Kind(
@@ -119,14 +119,14 @@ KINDS = (
     Kind(
         "F-23",
         "bit rot",
-        "bits flipped in metadata, manifests, data",
-        "metadata: works or exit 4; data: found by the page checksums, which a reader must ask for",
+        "bits flipped in metadata, manifests, data, footers",
+        "metadata: works or exit 4; data: each file has a stamp, doctor finds any bit; pages have checksums",
     ),
     Kind(
         "F-24",
         "runs and readers at once",
-        "four runs; a reader while releases appear",
-        "one release; readers see one moment, never an older one",
+        "four runs; a reader while releases appear; one that stands still while they go",
+        "one release; readers see one moment, never an older one; what a reader has found stays for an hour",
     ),
     Kind(
         "F-25",
@@ -137,8 +137,27 @@ KINDS = (
     Kind(
         "F-26",
         "a commit whose outcome is unknown",
-        "fault library: EIO at each call of the catalog's commit",
+        "fault library: EIO at each call of the catalog's commit; proxy: Glue's answer lost",
         "old or new, never neither; no file of either is missing",
+    ),
+    Kind(
+        "F-27",
+        "a success that was none",
+        "proxy: S3 or Glue says 200 and does nothing",
+        "looked at before anything builds on it: exit 4; the next try is well",
+    ),
+    Kind(
+        "F-28",
+        "S3 is busy, fails, is slow; answers lost or cut",
+        "proxy before an emulator of AWS",
+        "tried again, done once; else exit 4, tables as they were",
+    ),
+    Kind("F-29", "S3's listing is not up to date", "proxy: listing fails", "nothing is listed"),
+    Kind(
+        "F-30",
+        "credentials expire",
+        "proxy: 403 in the middle of publishing",
+        "exit 4 and said so, not tried again; with new ones it goes on",
     ),
     Kind("F-31", "wrong clocks, clocks that jump", "fault library: ± hours, 2038", "the run is well"),
     Kind("F-32", "a row committed late", "two sessions", "read by the next run"),
@@ -155,9 +174,21 @@ KINDS = (
         "F-49",
         "nobody reads the output",
         "closed and full outputs",
-        "the run goes on, or nothing is published",
+        "the run goes on and ends with its own exit code; a result that was not written is exit 4",
     ),
     Kind("F-51", "few descriptors, umask 0", "`RLIMIT_NOFILE`, umask", "exit 4; files stay private"),
+    Kind(
+        "F-53",
+        "a data file is lost or cut",
+        "moved away, shortened",
+        "exit 4 with table and remedy, not published again; `--full-refresh` makes it whole",
+    ),
+    Kind(
+        "F-54",
+        "a source that is behind",
+        "a standby whose log waits",
+        "one older moment, whole; doctor says how far; a cursor that has seen newer rows does not follow",
+    ),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.launcher import Launcher
+from faults.launcher import ALWAYS, Fault, Launcher
 from faults.ledger import data_files
 from faults.test_disk import flip
 from faults.test_process import stopped
@@ -140,3 +141,31 @@ def test_f24_a_long_reader_while_old_releases_are_deleted(bank: World) -> None:
     assert reader.out == whole
     assert str(shown) in whole
     bank.configure("retries: 0")
+
+
+BIG = """/* mainstem
+kind: dimension
+key: [code]
+*/
+select md5(cast(range as varchar)) as code, repeat(md5(cast(range as varchar)), 4) as words, range as n
+from range(400000) order by words
+"""
+
+
+def test_f18_no_room_for_temporary_data(bank: World) -> None:
+    """A model that needs more than the memory it may have, on a disk that is full where it would spill."""
+    model = bank.root / "models" / "dim_big.sql"
+    model.write_text(BIG)
+    with (bank.root / "mainstem.yml").open("a") as file:
+        file.write("targets:\n  local: {engine: duckdb, memory: 64MB, threads: 1}\n")
+    shown = bank.shows()
+    bank.ledger.commit()
+    fault = Fault(match=".mainstem/tmp", ops="ow", when=1, times=ALWAYS, error=errno.ENOSPC)
+    done = bank.fails(4, "dim_big", fault=fault)
+    assert done.fired
+    assert bank.shows() == shown
+    assert not list((bank.state / "tmp").glob("duckdb-*")), "what was spilled is gone"
+    bank.converges()
+    model.unlink()
+    bank.configure("retries: 0")
+    bank.converges()

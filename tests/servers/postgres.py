@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 from urllib.parse import quote
 
 _TRIES = 600  # of 50 ms each
@@ -39,7 +40,7 @@ class Postgres:
         self.process: subprocess.Popen[bytes] | None = None
         self._account = _account()
 
-    def __enter__(self) -> Postgres:
+    def __enter__(self) -> Self:
         try:
             self.start()
         except BaseException:
@@ -215,6 +216,60 @@ class Postgres:
 
     def _has_pid_file(self) -> bool:
         return (self.data / "postmaster.pid").is_file()
+
+
+class Standby(Postgres):
+    """A physical replica of another server, following it; its changes wait while `paused`."""
+
+    def __init__(self, primary: Postgres) -> None:
+        super().__init__()
+        self._primary = primary
+
+    def _initdb(self) -> None:
+        account = self._account
+        command = [
+            *(_program("pg_basebackup"), "-D", str(self.data), "-R", "-X", "stream", "-c", "fast"),
+            *("-h", self._primary.host, "-p", str(self._primary.port), "-U", self._primary.user),
+        ]
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            check=False,
+            cwd="/",
+            env={**os.environ, "PGPASSWORD": self._primary.password},
+            user=account and account[0],
+            group=account and account[1],
+            extra_groups=[] if account else None,
+        )
+        assert done.returncode == 0, done.stderr.decode(errors="replace")
+
+    def follow(self) -> None:
+        """Go on, and return when all that the primary has done until now is here."""
+        self.execute("select pg_wal_replay_resume()")
+        position = self._primary.execute("select pg_current_wal_insert_lsn()").strip()
+        for _ in range(_TRIES):
+            if self.execute(f"select pg_last_wal_replay_lsn() >= '{position}'").strip() == "t":
+                return
+            time.sleep(0.05)
+        raise AssertionError("the standby does not follow")
+
+    def pause(self) -> None:
+        """Apply nothing from now on, and receive it all the same."""
+        self.execute("select pg_wal_replay_pause()")
+        for _ in range(_TRIES):
+            if self.execute("select pg_get_wal_replay_pause_state()").strip() == "paused":
+                return
+            time.sleep(0.05)
+        raise AssertionError("the standby does not pause")
+
+    def received(self) -> None:
+        """Return when what the primary has done until now has been received, applied or not."""
+        position = self._primary.execute("select pg_current_wal_flush_lsn()").strip()
+        for _ in range(_TRIES):
+            if self.execute(f"select pg_last_wal_receive_lsn() >= '{position}'").strip() == "t":
+                return
+            time.sleep(0.05)
+        raise AssertionError("the standby receives nothing")
 
 
 def _quoted(name: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mainstem.source.port import Finding
 from mainstem.source.postgres.introspect import Ask
-from mainstem.text import count, joined
+from mainstem.text import count, joined, size
 
 _ROLE = """
 SELECT rolsuper, rolbypassrls, rolreplication, rolcreaterole, rolcreatedb,
@@ -21,6 +21,10 @@ SELECT c.relname::text,
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = ANY ({schemas}) AND c.relkind IN ('r', 'p') ORDER BY 1
 """
+_LAG = """
+SELECT pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())::bigint,
+  extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::bigint
+"""
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 _SHOWN = 5
 
@@ -29,6 +33,8 @@ def findings(ask: Ask, schemas: Sequence[str], *, encrypted: bool, host: str) ->
     """Version, encryption, the role's powers, and the tables it may not read or could write."""
     ((superuser, bypass, replication, roles, databases, version, standby),) = ask(_ROLE)
     found = [Finding("ok", "connection", f"PostgreSQL {version}" + (", a standby" if standby else ""))]
+    if standby:
+        found += _lag(ask)
     if not encrypted and host not in _LOCAL:
         found.append(
             Finding("warning", "encryption", "the connection is not encrypted", "add sslmode=verify-full")
@@ -61,6 +67,16 @@ def findings(ask: Ask, schemas: Sequence[str], *, encrypted: bool, host: str) ->
     if all(finding.level == "ok" for finding in found):
         found.append(Finding("ok", "privileges", f"{count(len(tables), 'table')}, read-only"))
     return found
+
+
+def _lag(ask: Ask) -> list[Finding]:
+    """A warning if a standby has received what it has not applied: its rows are older than it knows."""
+    ((behind, age),) = ask(_LAG)
+    if not behind or behind < 0:
+        return []
+    old = f"; its last transaction is {count(age, 'second')} old" if age is not None else ""
+    message = f"{size(behind)} of its primary's log are received and not applied{old}"
+    return [Finding("warning", "replica", message, "a run reads the older rows, all of one moment")]
 
 
 def _table_findings(unreadable: list[str], writable: list[str], secured: list[str]) -> list[Finding]:
