@@ -102,12 +102,13 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """The user's selection on the command line."""
+    """The user's selection on the command line. `whole`: the target reads a changed table whole (Spark)."""
 
     select: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     full_refresh: bool = False
     window: Window = NO_WINDOW
+    whole: bool = False
 
 
 def model_digest(model: ModelFile, inputs: Mapping[TableName, TableVersion], salt: str) -> str:
@@ -274,14 +275,17 @@ def _ingest_step(
     if head.summary.get(TERMS, "") != terms.digest:
         return step("changed", *drift.reasons, "its contract, deleted or history changed: read whole")
     config = project.table(source, drift.table.name)
-    how = _how(config, drift.table, head)
+    how = () if choices.whole else _how(config, drift.table, head)
     if choices.window and increment_of(config, drift.table):
-        reasons = (*drift.reasons, *how, f"rows {choices.window} again, unless its fingerprint is the same")
+        again = f"rows {choices.window} again, unless its fingerprint is the same"
+        if choices.whole:
+            again = f"read whole, with the rows {choices.window}, unless its fingerprint is the same"
+        reasons = (*drift.reasons, *how, again)
         return replace(step("check", *reasons), window=choices.window)
     if choices.window:
         how = (*how, "no cursor: not narrowed")
     compared, level = head.summary.get(COMPARED), project.proof(source, drift.table.name)
-    if level is ProofLevel.CHANGES and compared and CURSOR in head.summary:
+    if level is ProofLevel.CHANGES and compared and CURSOR in head.summary and not choices.whole:
         return step("check", *drift.reasons, *how, f"what was read is compared; all was on {compared[:10]}")
     if head.summary.get(FINGERPRINT):
         return step("check", *drift.reasons, "read if its fingerprint differs", *how)

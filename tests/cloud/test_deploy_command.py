@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from cloud.conftest import HERE, TARGET, Terraform, with_target
+from cloud.conftest import HERE, TARGET, Terraform, files_of, with_target
 from e2e.conftest import begin, load_mariadb, url_of
 from mainstem.deploy.terraform import check
 from mainstem.errors import EngineFailed, ProofFailed
 from servers.mariadb import MariaDB
 from servers.ministack import CLOUD
-from support import mainstem
+from support import mainstem, make_project
 
 TERRAFORM = f"{CLOUD / 'python'} {HERE / 'terraform.py'}"
 
@@ -24,6 +24,37 @@ def deployed(root: Path, *options: str, code: int = 0) -> subprocess.CompletedPr
     done = mainstem("deploy", "aws", *options, cwd=root)
     assert done.returncode == code, done.stdout + done.stderr
     return done
+
+
+def test_what_stands_beside_a_table_has_its_database(tmp_path: Path) -> None:
+    """A quarantine and histories are namespaces of the lake: the catalog has them, job and publisher may
+    write them, those who ask may not read them. A project without them has none."""
+    config = (
+        "tables:\n  customers: {history: scd2}\n"
+        "  orders: {contract: {on_break: quarantine, expression: order_number > 0}}"
+    )
+    model = "select customer_number as k, valid_from from history.customers"
+    plain, full = (
+        files_of(with_target(make_project(tmp_path / name, {"m": model} if config else {}, config=config)))
+        for name, config in (("plain", ""), ("full", config))
+    )
+    assert not [text for text in plain.values() if "quarantine" in text or "history" in text.lower()]
+    for namespace in ("quarantine", "history"):
+        assert f'name         = "shop_{namespace}"' in full["infra/glue.tf"]
+        assert f"aws_glue_catalog_database.{namespace}.name" in full["infra/outputs.tf"]
+        rights = full["infra/iam.tf"]
+        job, publisher, reader = (
+            rights.partition(f'{begin}" {{')[2].partition("\nresource ")[0]
+            for begin in (
+                '"aws_iam_role_policy" "job',
+                '"aws_iam_policy" "publisher',
+                '"aws_iam_policy" "reader',
+            )
+        )
+        for text in (job, publisher):
+            assert text.count(f"aws_glue_catalog_database.{namespace}.arn") == 2, "to read, to write"
+        assert reader
+        assert namespace not in reader
 
 
 def test_edits_stay_and_a_patch_shows_what_is_new(shop: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -15,17 +15,18 @@ from typing import Any
 import pyarrow as pa
 from pyiceberg.table import StaticTable
 
-from cases.layout import Case, Grid
+from cases.layout import Case, Grid, cases
 from mainstem.engine.duckdb import DuckDB
 from mainstem.ingest.cursor import Increment
 from mainstem.ingest.load import Loader
 from mainstem.ingest.values import Load, Loaded, Pending
 from mainstem.lake import Lake
 from mainstem.project.config import ProofLevel
-from mainstem.schema import RAW, RAW_OUT_OF_RANGE, Table, TableName, Type
+from mainstem.schema import RAW, RAW_OUT_OF_RANGE, Database, Table, TableName, Type
 from mainstem.source.port import Source
 from mainstem.wiring import connect_tables
 
+Texts = list[list[str | None]]
 _EPOCH = datetime(1970, 1, 1)
 
 
@@ -171,7 +172,7 @@ def value_of(lake: str, text: str) -> Any:
     return date.fromisoformat(text) if lake == "date" else moment(text)
 
 
-def check(case: Case, arrived: Arrived, texts: list[list[str | None]]) -> None:
+def check(case: Case, arrived: Arrived, texts: Texts) -> None:
     """A case's cell is, for both readers, what the server's own client prints (`texts`, by row and
     column)."""
     typed, name = case.typed, f"c{case.column}"
@@ -181,3 +182,21 @@ def check(case: Case, arrived: Arrived, texts: list[list[str | None]]) -> None:
         assert reader.num_rows == case.grid.rows
         assert reader["k"][case.row].as_py() == case.row
         assert comparable(typed.lake, reader[name][case.row].as_py()) == wanted
+
+
+def check_types(found: Database, grids: Sequence[Grid], key: str) -> None:
+    """Every column has the lake type that its case names."""
+    for grid in grids:
+        types = [str(column.type) for column in found.table(grid.name).columns]
+        assert types == [key, *(column.lake for column in grid.columns)]
+
+
+def check_untouched(
+    grids: Sequence[Grid], arrived: Mapping[str, Arrived], texts: Mapping[str, Texts]
+) -> None:
+    """Under `out_of_range: null`, what fits arrives as without it, and nothing stands beside it."""
+    for case in cases(grids):
+        found = arrived[case.grid.name]
+        check(case, found, texts[case.grid.name])
+        if RAW_OUT_OF_RANGE in found.by_duckdb.column_names:
+            assert not any(found.by_duckdb[RAW_OUT_OF_RANGE].to_pylist())

@@ -12,7 +12,8 @@ import pytest
 
 from mainstem.engine.binder import Binder
 from mainstem.engine.duckdb import DuckDB
-from mainstem.engine.spark import Spark
+from mainstem.engine.spark import Spark, settings
+from mainstem.job.emit import EXTENSIONS
 from mainstem.schema import TableName
 from spark import expressions
 
@@ -28,7 +29,8 @@ class Both:
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spark]:
-    """An engine on the process's Spark session, which ends with the process."""
+    """An engine on the process's Spark session, which ends with the process and knows Iceberg's SQL."""
+    settings.LOCAL["spark.sql.extensions"] = EXTENSIONS
     with Spark(tmp_path_factory.mktemp("spark"), "local[2]", "1g") as engine:
         yield engine
 

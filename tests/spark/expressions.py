@@ -57,7 +57,7 @@ ROWS: list[tuple[Any, ...]] = [
      "\u00a0wide\u2003", "İIıi", "x", "soon", date(2021, 1, 3), date(2021, 1, 4),
      datetime(2021, 1, 3, 1, 2, 3, 500000), datetime(2021, 1, 3, 1, 2, 3, 500000, tzinfo=UTC), False),
     (8, 2147483647, 1, 9223372036854775807, D("99999999.99"), D("-99999999999999.9999"), D("7"), D("0.9999"),
-     -0.1, -2.75, "tab\tx", "ﬁne ǅ", "99", "0001-01-01", date(1, 1, 1), date(9999, 12, 31),
+     -0.1, -2.75, "tab\tx\ry\nz", "ﬁne ǅ", "99", "0001-01-01", date(1, 1, 1), date(9999, 12, 31),
      datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC), None),
 ]  # fmt: skip
 
@@ -219,6 +219,13 @@ u ilike '%s%'
 regexp_matches(s, '^[a-z]-b')
 regexp_matches(s, 'c$')
 regexp_matches(n, '^\\d+$')
+regexp_matches(s, 'a.b')
+regexp_matches(s, 'x.y')
+regexp_matches(s, 'y.z')
+regexp_full_match(s, 'a-[^-]-c')
+regexp_full_match(s, '.*')
+regexp_full_match(s, '^a|.+_x_$')
+not regexp_full_match(u, '[^@]+')
 coalesce(s, u, 'none')
 coalesce(i, j, 0)
 coalesce(d, i)
@@ -250,6 +257,11 @@ s < u
 s <= 'b'
 day < due
 day < '2020-01-01'
+d >= '0.499'
+w in ('12345678901234567890.1234567891', '1.5')
+g = -0.1
+g not in (2.25, 0)
+g between -0.1 and 1
 ts >= day
 i between 0 and 10
 s between 'a' and 'b'
@@ -297,6 +309,8 @@ date '2024-01-31' + interval 1 month
 date '2024-02-29' + interval 1 year
 ts + interval 90 minute
 ts + interval 2 week
+ts + interval 1 microsecond
+tz - interval 1500000 microseconds
 tz - interval 3 hour
 due - day
 date '2020-01-01' + j
@@ -405,7 +419,9 @@ REFUSED: list[tuple[str, str]] = [
     ("left(s, -1)", "literal"),
     ("s like u", "pattern"),
     ("s like 'a\\_b'", "backslash"),
-    ("regexp_matches(s, 'a.b')", "regular expression"),
+    ("regexp_matches(s, 'a\\sb')", "regular expression"),
+    ("regexp_full_match(s, '(?i)a')", "regular expression"),
+    ("interval 1 day", "do not hold"),
     ("strftime(day, '%U')", "%U"),
     ("date_diff('week', day, due)", "days, months"),
     ("ts - tz", "INTERVAL"),

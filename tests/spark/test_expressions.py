@@ -94,6 +94,7 @@ def test_refused(both: Both, expression: str, said: str) -> None:
     with pytest.raises(ConfigErrors) as caught:
         compile_query(f"select\n  {expression} as x\nfrom raw.t", both.binder.describe, "models/m.sql", 7)
     assert said in str(caught.value)
+    assert len(caught.value.errors) == 1, "one reason, not what follows from it"
     assert "models/m.sql:8: on Spark: " in str(caught.value)
 
 

@@ -16,7 +16,7 @@ from mainstem.compile.rules import BY_NODE
 from mainstem.compile.sqltypes import Family, spark_type, sql_type
 from mainstem.errors import ConfigErrors, UsageError, Where
 from mainstem.model.sql import parse_query
-from mainstem.schema import MART, RAW, TableName
+from mainstem.schema import HISTORY, MART, RAW, TableName
 
 Rename = Callable[[TableName], str]
 
@@ -103,6 +103,8 @@ def _check(tree: exp.Query, faults: list[Refused]) -> None:
             ):
                 faults.append(Refused(node, "this kind of join is not known on Spark"))
             continue
+        if isinstance(node, exp.IgnoreNulls) and type(node.this) not in (*BY_NODE, *known.SAME):
+            continue  # SQLGlot's wrapping of what is refused by itself
         faults.append(Refused(node, f"{words(node)} ({type(node).__name__}): {known.why_not(node)}"))
 
 
@@ -200,21 +202,26 @@ def _name_tables(tree: exp.Query, rename: Rename) -> None:
         table.set("db", None)
         table.set("this", exp.to_identifier(rename(name), quoted=True))
     for column in tree.find_all(exp.Column):
-        if column.args.get("db") and column.db.lower() in (RAW, MART):
+        if column.args.get("db") and column.db.lower() in (RAW, HISTORY, MART):
             column.set("db", None)
 
 
 def _result(columns: Sequence[tuple[str, str]], tree: exp.Query, faults: list[Refused]) -> str:
+    """The columns with their types. One that nothing holds is told only if no part of it was refused: that
+    says why."""
     parts: list[str] = []
+    unheld: list[Refused] = []
     for name, type_ in columns:
         word = spark_type(sql_type(type_))
         if word is None:
-            faults.append(
+            unheld.append(
                 Refused(tree, f"the column {name} is {type_}, which Spark and the lake do not hold")
             )
             continue
         quoted = "`" + name.replace("`", "``") + "`"
         parts.append(f"CAST(c{len(parts)} AS {word}) AS {quoted}")
+    if not faults:
+        faults.extend(unheld)
     return ", ".join(parts)
 
 

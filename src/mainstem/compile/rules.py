@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from mainstem.compile import aggregates, casts, scalars, times
-from mainstem.compile.context import Apply, Refused, is_text_literal, words
-from mainstem.compile.sqltypes import Family, SqlType
+from mainstem.compile.context import Apply, Refused, is_text_literal, spark, words
+from mainstem.compile.sqltypes import Family, SqlType, spark_type
 
 Parts = Callable[[exp.Expr], Sequence[exp.Expr]]
 
@@ -85,7 +85,23 @@ def one_family(node: exp.Expr, types: list[SqlType]) -> exp.Expr | None:
     families = {type_.family for _, type_ in parts}
     if Family.TEXT in families and len(families) > 1:
         raise Refused(node, f"{words(node)} mixes text with {_other(families)}", "CAST one side")
+    if isinstance(node, COMPARED):
+        _constants(node, parts)
     return None
+
+
+def _constants(node: exp.Expr, parts: list[tuple[exp.Expr, SqlType]]) -> None:
+    """What is compared with a decimal or a FLOAT takes its type (Spark: both become doubles)."""
+    names = {type_.name: type_ for _, type_ in parts}
+    floats = [type_ for type_ in names.values() if type_.family is Family.FLOAT]
+    if len(names) == 1 and parts[0][1].family is Family.DECIMAL:
+        for part in _alternatives(node):
+            if is_text_literal(part):
+                part.replace(spark(f"CAST(:x AS {spark_type(parts[0][1])})", x=part))
+    if floats and not any(type_.family is Family.DOUBLE for type_ in names.values()):
+        for part, type_ in parts:
+            if type_.family in (Family.INTEGER, Family.DECIMAL):
+                part.replace(spark("CAST(:x AS FLOAT)", x=part))
 
 
 def _other(families: set[Family]) -> str:
@@ -158,6 +174,8 @@ RULES: tuple[Rule, ...] = (
     Rule("ilike", (exp.ILike,), _none, scalars.ilike, "by lower-case letters; beyond ASCII refused"),
     Rule("regexp_matches", (exp.RegexpLike,), _none, scalars.matched,
          "RE2 and Java differ: a common part is allowed, `$` is the very end"),
+    Rule("regexp_full_match", (exp.RegexpFullMatch,), _none, scalars.matched_whole,
+         "the same part of regular expressions, anchored at both ends (Spark has no such function)"),
     Rule("reverse", (exp.Reverse,), _none, scalars.reversed_text, "keeps accents with letters: ASCII only"),
     Rule("typeof", (exp.Typeof,), _this, scalars.named_type, "in DuckDB's words"),
     Rule("date parts", PARTS, _extracted, times.part, "64-bit integers, Sunday is 0 (Spark: 32 bits, 1)"),

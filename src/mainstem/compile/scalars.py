@@ -193,22 +193,36 @@ def ilike(node: exp.Expr, types: Types) -> exp.Expr | None:
     )
 
 
+_CLASS = r"\[\^?[A-Za-z0-9 _.@%+:,/#=<>~'\"!*()|?;-]+\]"
 _SIMPLE = re.compile(
-    r"\^?(?:[A-Za-z0-9 _:;,/@#%&=<>~'\"-]|\\[dw.]|\[[A-Za-z0-9 _-]+\]|[()|*+?]|\{\d+(?:,\d*)?\})*\$?"
+    rf"\^?(?:[A-Za-z0-9 _:;,/@#%&=<>~'\"!.-]|\\[dw.]|{_CLASS}|\((?!\?)|\(\?:|[)|*+?]|\{{\d+(?:,\d*)?\}})*\$?"
 )
+_DOT = re.compile(rf"\\.|{_CLASS}|\.")
 
 
-def matched(node: exp.Expr, types: Types) -> exp.Expr:
-    """Regular expressions of the part that RE2 and Java read in the same way; `$` is the very end."""
+def _pattern(node: exp.Expr) -> str:
+    """A regular expression of the part that RE2 and Java read in the same way, its dots as RE2 takes them
+    (all but a line feed; Java leaves out other ends of lines, too)."""
     pattern = node.expression
     if not is_text_literal(pattern) or not _SIMPLE.fullmatch(str(pattern.this)) or node.args.get("flag"):
         raise Refused(
             node,
             f"{words(node)}: this regular expression may mean something else in Java",
-            "letters, digits, [classes], \\d, \\w, ^, $, groups and repetitions are the same",
+            "letters, digits, [classes], ., \\d, \\w, ^, $, groups and repetitions are the same",
         )
-    text = str(pattern.this)
+    return _DOT.sub(lambda found: "[^\\n]" if found[0] == "." else found[0], str(pattern.this))
+
+
+def matched(node: exp.Expr, types: Types) -> exp.Expr:
+    """REGEXP_MATCHES; `$` is the very end."""
+    text = _pattern(node)
     text = text[:-1] + "\\z" if text.endswith("$") else text
+    return exp.RegexpLike(this=node.this.copy(), expression=text_literal(text))
+
+
+def matched_whole(node: exp.Expr, types: Types) -> exp.Expr:
+    """REGEXP_FULL_MATCH: from the very beginning to the very end."""
+    text = f"^(?:{_pattern(node).removeprefix('^').removesuffix('$')})\\z"
     return exp.RegexpLike(this=node.this.copy(), expression=text_literal(text))
 
 

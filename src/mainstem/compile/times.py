@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 from sqlglot import exp
 
@@ -126,7 +127,7 @@ def _moved(node: exp.Expr, a: exp.Expr, interval: exp.Interval, type_: SqlType, 
     number = whole_literal(amount)
     if number is None and is_text_literal(amount) and re.fullmatch(r"-?\d+", str(amount.this)):
         number = int(amount.this)
-    if number is None or unit.rstrip("S") not in _UNITS:
+    if number is None or unit.rstrip("S") not in (*_UNITS, "MICROSECOND"):
         raise Refused(node, f"{words(node)}: the interval has to be a whole number of one unit")
     if unit.rstrip("S") == "QUARTER":
         number, unit = 3 * number, "MONTH"
@@ -137,6 +138,8 @@ def _moved(node: exp.Expr, a: exp.Expr, interval: exp.Interval, type_: SqlType, 
 def _interval(unit: str, number: int) -> str:
     if unit in ("YEAR", "MONTH"):
         return f"YM_INTERVAL({number if unit == 'YEAR' else 0}, {number if unit == 'MONTH' else 0})"
+    if unit == "MICROSECOND":
+        return f"DT_INTERVAL(0, 0, 0, CAST({Decimal(number).scaleb(-6):f} AS DECIMAL(18, 6)))"
     days = number * 7 if unit == "WEEK" else number if unit == "DAY" else 0
     clock = ", ".join(str(number if unit == one else 0) for one in ("HOUR", "MINUTE", "SECOND"))
     return f"DT_INTERVAL({days}, {clock})"

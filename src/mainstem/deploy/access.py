@@ -10,9 +10,9 @@ from mainstem.errors import ConfigErrors
 from mainstem.graph import sound_part
 from mainstem.model.graph import Graph
 from mainstem.model.sql import parse_query, references
-from mainstem.project.awsnames import Names
+from mainstem.project.awsnames import ORDER, Names, namespaces_of
 from mainstem.project.load import Project
-from mainstem.schema import MART, RAW, TableName
+from mainstem.schema import HISTORY, MART, RAW, TableName
 
 _READ_TABLES = ("glue:GetDatabase", "glue:GetTable", "glue:GetTables")
 # Glue authorises a call on a table by three resources: the catalog, the database and the table.
@@ -56,7 +56,7 @@ def steps_of(project: Project) -> tuple[Step, ...]:
     Raises ConfigErrors for errors in the project's files.
     """
     found = [
-        Step(f"read {source}", frozenset({source}), frozenset({RAW}), frozenset({RAW}))
+        Step(f"read {source}", frozenset({source}), *[namespaces_of(project, source)] * 2)
         for source in project.config.sources
     ]
     graph = _graph(project)
@@ -71,16 +71,17 @@ def _graph(project: Project) -> Graph:
     """The graph over whatever source tables the models name: those in the source are not looked at."""
     if project.errors:
         raise ConfigErrors(list(project.errors))
-    named = {
-        one.table.name
+    read = {
+        one.table
         for model in project.models
         for one in references(parse_query(model.sql, model.file, model.sql_line), model.file, model.sql_line)
-        if one.table.namespace == RAW
     }
+    named = {table.name for table in read if table.namespace == RAW}
+    histories = sorted(table.name for table in read if table.namespace == HISTORY)
     grains = {
         model.header.grain.table.removeprefix(f"{RAW}.") for model in project.models if model.header.grain
     }
-    graph, errors = sound_part(project, sorted(named | grains))
+    graph, errors = sound_part(project, sorted(named | grains | set(histories)), histories=histories)
     if errors:
         raise ConfigErrors(errors)
     return graph
@@ -115,20 +116,20 @@ def job_statements(names: Names, steps: Iterable[Step]) -> tuple[Statement, ...]
 
 
 def publisher_statements(names: Names) -> tuple[Statement, ...]:
-    """What `mainstem publish` may do, from wherever the lake was filled: both namespaces, its lock, and the
+    """What `mainstem publish` may do, from wherever the lake was filled: all namespaces, its lock, and the
     record of releases."""
-    both = (RAW, MART)
+    every = names.namespaces
     bucket = "${aws_s3_bucket.lake.arn}"
     own = (
         Template(f"{bucket}/{names.prefix}/publisher.lock"),
         Template(f"{bucket}/{names.prefix}/releases/*"),
     )
     return (
-        Statement("ReadLake", ("s3:GetObject",), (*_objects(names, both), own[0])),
-        Statement("WriteLake", ("s3:AbortMultipartUpload", "s3:PutObject"), (*_objects(names, both), *own)),
-        Statement("TidyUp", ("s3:DeleteObject",), (*_objects(names, both), own[0])),
-        Statement("ReadTables", _READ_TABLES, _tables(both)),
-        Statement("WriteTables", ("glue:CreateTable", "glue:UpdateTable"), _tables(both)),
+        Statement("ReadLake", ("s3:GetObject",), (*_objects(names, every), own[0])),
+        Statement("WriteLake", ("s3:AbortMultipartUpload", "s3:PutObject"), (*_objects(names, every), *own)),
+        Statement("TidyUp", ("s3:DeleteObject",), (*_objects(names, every), own[0])),
+        Statement("ReadTables", _READ_TABLES, _tables(every)),
+        Statement("WriteTables", ("glue:CreateTable", "glue:UpdateTable"), _tables(every)),
         Statement("UseKey", _KEY_USE, (Expr("aws_kms_key.lake.arn"),)),
     )
 
@@ -165,7 +166,7 @@ def list_statement(prefixes: list[str]) -> Statement:
 
 def _ordered(namespaces: Iterable[str]) -> list[str]:
     found = set(namespaces)
-    return [namespace for namespace in (RAW, MART) if namespace in found]
+    return [namespace for namespace in ORDER if namespace in found]
 
 
 def _objects(names: Names, namespaces: Iterable[str]) -> tuple[Template, ...]:

@@ -35,7 +35,7 @@ def infrastructure(project: Project, target_name: str, target: AwsTarget) -> dic
         "network.tf": network(names),
         "alarms.tf": alarms(names),
         "variables.tf": variables(names, target),
-        "outputs.tf": outputs(),
+        "outputs.tf": outputs(names),
     }
     texts = {f"{FOLDER}/{name}": text_of([Comment(_HEAD), Gap(), *items]) for name, items in files.items()}
     return {**texts, f"{FOLDER}/.gitignore": "\n".join(_IGNORED) + "\n"}

@@ -81,14 +81,15 @@ def variables(names: Names, target: AwsTarget) -> list[Item]:
     ]
 
 
-def outputs() -> list[Item]:
+def outputs(names: Names) -> list[Item]:
     """What a person or another stack needs to know."""
+    databases = ", ".join(f"aws_glue_catalog_database.{one}.name" for one in names.databases)
     return [
         _output("bucket", "The lake's bucket", "aws_s3_bucket.lake.bucket"),
         _output(
             "databases",
             "The Glue catalog's databases",
-            "[aws_glue_catalog_database.raw.name, aws_glue_catalog_database.mart.name]",
+            f"[{databases}]",
         ),
         _output("job", "The Glue job: aws glue start-job-run --job-name …", "aws_glue_job.run.name"),
         _output("job_role", "What the job runs as", "aws_iam_role.job.arn"),

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from mainstem.deploy.hcl import Attr, Comment, Expr, Item, Template, Value, attrs, block, resource
 from mainstem.project.awsnames import Names
-from mainstem.schema import MART, RAW
+from mainstem.schema import HISTORY, MART, QUARANTINE, RAW
 
 SCRIPT, PLAN = "mainstem_job.py", "plan.json"
 VERSION = "5.1"  # Spark 3.5.6, Iceberg included
 _JARS = 'join(",", [for jar in fileset("${path.module}/job", "*.jar") : "s3://${var.bucket}/job/${jar}"])'
-_ABOUT = {RAW: "The sources' tables, as they are", MART: "The models"}
+_ABOUT = {
+    RAW: "The sources' tables, as they are",
+    QUARANTINE: "Rows that break their table's contract",
+    HISTORY: "Every version of a row",
+    MART: "The models",
+}
 
 
 def glue(names: Names) -> list[Item]:
     """The file's items."""
     return [
-        *(_database(names, namespace) for namespace in (RAW, MART)),
+        *(_database(names, namespace) for namespace in names.databases),
         Comment(
             "The job's place in your network. It holds no password: the job takes the source's login from\n"
             "Secrets Manager when it runs, so neither this file nor Terraform's state has it."

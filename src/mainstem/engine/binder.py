@@ -57,6 +57,7 @@ class Binder:
 
     def add_table(self, name: TableName, columns: Sequence[Column]) -> None:
         """An empty table of these columns."""
+        self._connection.execute(f"create schema if not exists {quoted(name.namespace)}")
         listed = ", ".join(f"{quoted(c.name)} {_DUCKDB.get(c.type.kind, str(c.type))}" for c in columns)
         self._connection.execute(f"create or replace table {quoted(*name)} ({listed})")
 

@@ -42,9 +42,9 @@ class Historian:
         files = self._files(head)
         past = head.columns if head else ()
         self._engine.attach_files(self._now, staged.all_files, self._table.columns)
-        self._engine.attach_files(self._before, files, past or self._columns(None))
+        self._attach_before(head, files)
         raw, before = self._ref(self._now), self._ref(self._before)
-        columns = self._columns(head)
+        columns = self._columns(past)
         versions = Versions(self._history, columns, self._table.columns, past, raw, before, moment)
         self._require_key(staged.rows)
         change = self._lake.stage(self._name, columns, self._engine.stream(versions.changes)[1])
@@ -61,11 +61,12 @@ class Historian:
             raise
         return made
 
-    def _files(self, head: TableVersion | None) -> Sequence[Path]:
+    def _files(self, head: TableVersion | None) -> Sequence[Path] | None:
+        """The files of the history as it stands; None if a Spark job wrote it, whose files are not known."""
         if head:
             self._lake.require_whole({self._name: head})
         found = metadata.load(head.metadata_location).files if head else ()
-        if found is None:
+        if found is None and head is not None and metadata.RUN not in head.summary:
             raise ProofFailed(
                 "another program has written the history: its files are not known",
                 where=Where(table=str(self._name)),
@@ -73,29 +74,15 @@ class Historian:
             )
         return found
 
-    def _columns(self, head: TableVersion | None) -> tuple[Column, ...]:
-        """The columns of the next version: none that the history has is lost, and a type that cannot hold
-        the values of before gives way to one that holds both."""
-        before = {c.name: c for c in head.columns if c.name not in OWN} if head else {}
-        names = {column.name for column in self._table.columns}
-        former = tuple(replace(c, nullable=True) for c in before.values() if c.name not in names)
-        return tuple(
-            replace(c, type=self._common(c, before[c.name].type)) if c.name in before else c
-            for c in history_columns(self._table, self._history, former)
-        )
+    def _attach_before(self, head: TableVersion | None, files: Sequence[Path] | None) -> None:
+        if files is None and head is not None:
+            self._engine.attach({self._before: head.metadata_location})
+        else:
+            columns = head.columns if head else self._columns(())
+            self._engine.attach_files(self._before, files or (), columns)
 
-    def _common(self, column: Column, before: Type) -> Type:
-        if contains(column.type, before):
-            return column.type
-        if contains(before, column.type):
-            return before
-        if Kind.BINARY not in (before.kind, column.type.kind):
-            return Type(Kind.STRING)
-        raise ProofFailed(
-            f"the history has it as {before}, the source now as {column.type}: no type holds both",
-            where=Where(table=str(self._name), column=column.name),
-            hint="leave the column out in the source's query, or give up the history (history: off)",
-        )
+    def _columns(self, past: Sequence[Column]) -> tuple[Column, ...]:
+        return next_columns(self._table, self._history, past)
 
     def _require_key(self, rows: int) -> None:
         keys = ", ".join(self._engine.dialect.quote(name) for name in self._history.key)
@@ -107,17 +94,18 @@ class Historian:
                 hint="name a unique key under tables in mainstem.yml",
             )
 
-    def _merged(self, versions: Versions, files: Sequence[Path], change: Staged) -> Staged:
-        """Files none of whose versions end here stay as they are."""
+    def _merged(self, versions: Versions, files: Sequence[Path] | None, change: Staged) -> Staged:
+        """Files none of whose versions end here stay as they are; none of a Spark job does."""
         self._engine.attach_files(self._change, change.files, versions.columns)
-        touched = [file for file in files if not versions.same or self._holds(versions, file)]
-        small = [f for f in files if f not in touched and f.stat().st_size < _SMALL]
+        touched = [file for file in files or () if not versions.same or self._holds(versions, file)]
+        small = [f for f in files or () if f not in touched and f.stat().st_size < _SMALL]
         touched += small if len(small) >= _MANY else []
-        self._engine.attach_files(self._before, touched, versions.past or versions.columns)
+        if files is not None:
+            self._engine.attach_files(self._before, touched, versions.past or versions.columns)
         changed = self._ref(self._change)
         rest = versions.in_change(versions.past_sql, changed, "anti")
         _, rows = self._engine.stream(f"{rest} union all select * from {changed}")
-        kept = [file for file in files if file not in set(touched)]
+        kept = [file for file in files or () if file not in set(touched)]
         return self._lake.stage(self._name, versions.columns, rows, keep=kept)
 
     def _holds(self, versions: Versions, file: Path) -> bool:
@@ -145,3 +133,30 @@ class Historian:
 
     def _ref(self, name: TableName) -> str:
         return f"{self._engine.dialect.quote(name.namespace)}.{self._engine.dialect.quote(name.name)}"
+
+
+def next_columns(table: Table, history: History, past: Sequence[Column]) -> tuple[Column, ...]:
+    """The columns of a history's next version, from those of the present one (none: there is none): none is
+    lost, and a type that cannot hold the values of before gives way to one that holds both. Raises
+    ProofFailed where there is no such type."""
+    before = {c.name: c for c in past if c.name not in OWN}
+    names = {column.name for column in table.columns}
+    former = tuple(replace(c, nullable=True) for c in before.values() if c.name not in names)
+    return tuple(
+        replace(c, type=_common(table, c, before[c.name].type)) if c.name in before else c
+        for c in history_columns(table, history, former)
+    )
+
+
+def _common(table: Table, column: Column, before: Type) -> Type:
+    if contains(column.type, before):
+        return column.type
+    if contains(before, column.type):
+        return before
+    if Kind.BINARY not in (before.kind, column.type.kind):
+        return Type(Kind.STRING)
+    raise ProofFailed(
+        f"the history has it as {before}, the source now as {column.type}: no type holds both",
+        where=Where(table=str(TableName(HISTORY, table.name)), column=column.name),
+        hint="leave the column out in the source's query, or give up the history (history: off)",
+    )

@@ -96,7 +96,7 @@ class Versions:
 
         def sql(table: str) -> str:
             following = f"lead({VALID_FROM}) over (partition by {keys} order by {VALID_FROM})"
-            present = f"count(*) filter ({IS_CURRENT}) over (partition by {keys})"
+            present = f"count(case when {IS_CURRENT} then 1 end) over (partition by {keys})"
             return (
                 f"select count(*) filter ({VALID_FROM} >= {VALID_TO} or following < {VALID_TO}) as faulty, "
                 f"count(*) filter (present > 1) as doubled from (select {VALID_FROM}, {VALID_TO}, "

@@ -3,8 +3,6 @@ there. Pure, but for DuckDB's binder, which tells the types."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,22 +11,34 @@ from mainstem.compile import compile_query
 from mainstem.compile.query import view_name
 from mainstem.compile.sqltypes import spark_type, sql_type
 from mainstem.contract import reconcile
+from mainstem.contract.canonical import SourceDialect
 from mainstem.contract.model_checks import Promise, Question, questions
 from mainstem.contract.reconcile import Fingerprint
+from mainstem.contract.rules import Rule
 from mainstem.engine.binder import Binder
-from mainstem.engine.spark.proofdialect import SparkProofDialect, quote
+from mainstem.engine.spark.proofdialect import SparkProofDialect
 from mainstem.engine.spark.settings import MEANING
 from mainstem.errors import ConfigErrors, UsageError, Where
-from mainstem.ingest.state import COLUMNS, FINGERPRINT, encode_columns, fingerprint_text, summary
-from mainstem.ingest.terms import NO_TERMS
-from mainstem.ingest.window import NO_WINDOW
+from mainstem.ingest.history import next_columns
+from mainstem.ingest.state import (
+    BESIDE,
+    COLUMNS,
+    FINGERPRINT,
+    TERMS,
+    encode_columns,
+    fingerprint_text,
+    summary,
+)
+from mainstem.ingest.terms import live_rows, quarantine_columns, remembered, terms_of
+from mainstem.job.ddl import output
+from mainstem.job.terms import contract_part, history_part, outside_part
 from mainstem.lake import TableVersion
-from mainstem.metadata import NATIVE, RUN
+from mainstem.metadata import RUN
 from mainstem.plan import IngestStep, ModelStep, Plan
-from mainstem.project.config import ProofLevel
+from mainstem.project.config import Deletes, ProofLevel
 from mainstem.project.load import Project
-from mainstem.schema import MART, RAW, Column, Database, Kind, Table, TableName, Type
-from mainstem.source.jdbc import JdbcSource, require_plain
+from mainstem.schema import HISTORY, MART, QUARANTINE, RAW, Column, Database, Kind, Table, TableName, Type
+from mainstem.source.jdbc import JdbcSource
 from mainstem.transform.build import header_words
 from mainstem.transform.promise import Context, promise_of
 from mainstem.transform.state import MODEL
@@ -36,7 +46,6 @@ from mainstem.transform.state import MODEL
 FORMAT = 1
 _ROWS_A_PART = 250_000
 _MOST_PARTS = 32
-_WORDS = {Kind.LONG: "BIGINT", Kind.TIMESTAMP: "TIMESTAMP_NTZ", Kind.TIMESTAMPTZ: "TIMESTAMP_LTZ"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,95 +112,98 @@ def _stands(version: TableVersion) -> dict[str, Any]:
     return {"location": version.metadata_location, "snapshot": version.snapshot_id, "rows": version.rows}
 
 
-def target_name(name: TableName, catalog: str) -> str:
-    """A table's name in Spark's catalog: what all catalogs take, with a number if it was changed."""
-    plain = re.sub(r"[^a-z0-9_]", "_", name.name.lower())
-    if plain != name.name.lower():
-        plain += f"_{sum(name.name.encode()) % 9973}"
-    return f"{catalog}.{name.namespace}.{quote(plain)}"
-
-
-def _word(type_: Type) -> str:
-    return _WORDS.get(type_.kind, str(type_).upper())
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def _ddl(columns: Sequence[Column]) -> str:
-    parts = []
-    for column in columns:
-        null = "" if column.nullable else " NOT NULL"
-        comment = f" COMMENT {_literal(column.comment)}" if column.comment else ""
-        parts.append(f"{quote(column.name)} {_word(column.type)}{null}{comment}")
-    return ", ".join(parts)
-
-
 # Tables
 
 
 def _table(world: World, step: IngestStep, run: str, catalog: str) -> dict[str, Any]:
     table, name = step.table, step.name
-    require_plain(table)
-    _require_whole(step)
+    _require_kept(world, step)
     jdbc = world.jdbc[step.source]
     level = world.proof or world.project.proof(step.source, table.name)
     if level is ProofLevel.CHANGES:  # a job reads by no cursor
         level = ProofLevel.FULL
     by = reconcile.forms(jdbc.dialect, table)
+    source = live_rows(jdbc.dialect, table, step.terms.deleted)
     lake = SparkProofDialect().with_hash(jdbc.dialect.hash)
     columns = [jdbc.column(table, column) for column in table.columns]
     selected = ", ".join(f"{one.select} AS c{number}" for number, one in enumerate(columns))
-    split = _split(world, table, jdbc)
+    split = _split(world, table, jdbc, source)
     if split:
         selected += f", {split['column']} AS k"  # bare, so that the server finds the ranges by its index
     checks = jdbc.checks(table)
     keys = summary(step.source, table, {}, level.value, "")
     del keys[FINGERPRINT]
-    native = json.dumps({c.name: c.native for c in table.columns if c.native}, ensure_ascii=False)
     return {
-        "name": str(name),
-        "view": view_name(name),
-        "target": target_name(name, catalog),
+        **output(name, catalog, table.columns, {**keys, TERMS: step.terms.digest, RUN: run}),
         "source": step.source,
         "level": level.value,
-        "query": f"(SELECT {selected} FROM {jdbc.dialect.ref(table)}) mainstem_t",
+        "query": f"(SELECT {selected} FROM {source.ref(table)}) mainstem_t",
         "columns": [
             {"name": c.name, "wire": one.wire, "cast": one.cast}
             for c, one in zip(table.columns, columns, strict=True)
         ],
         "nullable": [column.name for column in table.columns if column.nullable],
         "form": fingerprint_text(jdbc.dialect.hash.value, Fingerprint(0, (), 0)).removesuffix(":0:0:"),
-        "ask_source": reconcile.fingerprint_sql(jdbc.dialect, table, by),
+        "ask_source": reconcile.fingerprint_sql(source, table, by),
         "ask_lake": reconcile.fingerprint_sql(lake, table, by),
-        "columns_source": reconcile.columns_sql(jdbc.dialect, table, by),
+        "columns_source": reconcile.columns_sql(source, table, by),
         "columns_lake": reconcile.columns_sql(lake, table, by),
-        "ask_rows": f"select count(*) from {jdbc.dialect.ref(table)}",
+        "ask_rows": f"select count(*) from {source.ref(table)}",
+        "ask_marked": _marked(jdbc.dialect, step),
         "checks": {"sql": checks[0], "columns": list(checks[1])} if checks else None,
         "split": split,
         "known": _known(world, step, level),
         "rows_before": world.rows_before.get(name, 0),
         "allow_empty": world.project.table(step.source, table.name).allow_empty,
-        "ddl": _ddl(table.columns),
-        "properties": {"format-version": "2", "write.parquet.compression-codec": "zstd", NATIVE: native},
-        "summary": {**keys, RUN: run},
+        "outside": outside_part(table),
+        **_beside(world, step, run, catalog),
     }
 
 
-def _require_whole(step: IngestStep) -> None:
-    """UsageError for what only the local run does with a table."""
-    what = ""
-    if step.terms != NO_TERMS:
-        what = "a contract, a quarantine or a history"
-    elif step.window != NO_WINDOW:
-        what = "a back-fill"
-    if what:
-        hint = "run it with --target local"
-        raise UsageError(f"Spark does not keep {what}", where=Where(table=str(step.name)), hint=hint)
+def _beside(world: World, step: IngestStep, run: str, catalog: str) -> dict[str, Any]:
+    """How rows are judged, and the two tables that may stand beside a table."""
+    table, terms = step.table, step.terms
+    place = ("sources", step.source, "tables", table.name, "contract")
+
+    def line(rule: Rule) -> int:
+        at = (*place, "columns", rule.column) if rule.column else (*place, "expression")
+        return world.project.document.line(at)
+
+    quarantine = history = None
+    if terms.contract and terms.contract.quarantine:
+        quarantine = output(TableName(QUARANTINE, table.name), catalog, quarantine_columns(table), {RUN: run})
+    if terms.history:
+        name = TableName(HISTORY, table.name)
+        head = world.heads.get(name)
+        past = head.columns if head else ()
+        now = world.jdbc[step.source].dialect.now
+        questions, columns = history_part(table, terms.history, past, now)
+        known = _stands(head) if head else None
+        history = {**output(name, catalog, columns, {RUN: run}), **questions, "known": known}
+    contract = contract_part(terms.contract, table, line)
+    return {"contract": contract, "quarantine": quarantine, "history": history}
 
 
-def _split(world: World, table: Table, jdbc: JdbcSource) -> dict[str, Any] | None:
+def _marked(dialect: SourceDialect, step: IngestStep) -> str:
+    """The question how many rows the source marks as deleted; empty if no column marks any."""
+    if not step.terms.deleted:
+        return ""
+    live = dialect.live(step.table.column(step.terms.deleted))
+    return f"select count(*) from {dialect.ref(step.table)} where not ({live})"
+
+
+def _require_kept(world: World, step: IngestStep) -> None:
+    """UsageError for rows that only an incremental read keeps: Spark reads a changed table whole."""
+    config = world.project.table(step.source, step.table.name)
+    if step.action == "check" and config.deletes is Deletes.IGNORE and not world.full_refresh:
+        raise UsageError(
+            "Spark reads it whole: rows that the source no longer has would be lost (deletes: ignore)",
+            where=Where(table=str(step.name)),
+            hint="run it with --target local, or take the source's rows with --full-refresh",
+        )
+
+
+def _split(world: World, table: Table, jdbc: JdbcSource, source: SourceDialect) -> dict[str, Any] | None:
     """Key ranges of a large table, if the first column of its key is a whole number."""
     if not table.primary_key:
         return None
@@ -199,7 +211,7 @@ def _split(world: World, table: Table, jdbc: JdbcSource) -> dict[str, Any] | Non
     parts = world.partitions or min(_MOST_PARTS, table.rows // _ROWS_A_PART)
     if parts < 2 or key.type.kind not in (Kind.INT, Kind.LONG) or key.native.startswith("time"):
         return None
-    name, ref = jdbc.dialect.quote(key.name), jdbc.dialect.ref(table)
+    name, ref = source.quote(key.name), source.ref(table)
     return {"ask": f"select min({name}), max({name}) from {ref}", "column": name, "key": "k", "parts": parts}
 
 
@@ -209,8 +221,23 @@ def _known(world: World, step: IngestStep, level: ProofLevel) -> dict[str, Any] 
         return None
     if level is not ProofLevel.FULL or head.summary.get(COLUMNS) != encode_columns(step.table.columns):
         return None
-    remembered = head.summary.get(FINGERPRINT)
-    return {"fingerprint": remembered, **_stands(head)} if remembered else None
+    fingerprint = head.summary.get(FINGERPRINT)
+    beside = _standing(world, step, head)
+    if not fingerprint or head.summary.get(TERMS, "") != step.terms.digest or beside is None:
+        return None
+    return {"fingerprint": fingerprint, **_stands(head), "beside": beside}
+
+
+def _standing(world: World, step: IngestStep, head: TableVersion) -> dict[str, Any] | None:
+    """The tables that were committed with a version of a raw table; None if they are not those that stand."""
+    snapshots = remembered(head.summary.get(BESIDE, ""))
+    found = {}
+    for name in step.beside:
+        version = world.heads.get(name)
+        if version is None or version.snapshot_id != snapshots.get(name.namespace):
+            return None
+        found[str(name)] = {"view": view_name(name), **_stands(version)}
+    return found
 
 
 # Models
@@ -226,9 +253,11 @@ def _models(world: World, run: str, catalog: str) -> _Built:
     promises: dict[TableName, Promise] = {}
     errors: list[UsageError] = []
     with Binder() as binder:
-        for database in world.databases.values():
+        for source, database in world.databases.items():
             for table in database.tables:
                 binder.add_table(TableName(RAW, table.name), table.columns)
+                if columns := _history_columns(world, source, table):
+                    binder.add_table(TableName(HISTORY, table.name), columns)
         for name in world.plan.graph.order:
             if name not in files:
                 continue
@@ -245,6 +274,16 @@ def _models(world: World, run: str, catalog: str) -> _Built:
     if errors:
         raise ConfigErrors(errors)
     return found, asked, promises
+
+
+def _history_columns(world: World, source: str, table: Table) -> Sequence[Column]:
+    """The columns of a table's history as models will find it; none if it has none."""
+    name = TableName(HISTORY, table.name)
+    if name in world.bases:
+        return world.bases[name].columns
+    history = terms_of(world.project.table(source, table.name), table).history
+    head = world.heads.get(name)
+    return next_columns(table, history, head.columns if head else ()) if history else ()
 
 
 def _model(
@@ -264,18 +303,13 @@ def _model(
     head = world.heads.get(step.name)
     stays = head is not None and not world.full_refresh and step.action in ("unchanged", "depends")
     value = {
-        "name": str(step.name),
-        "view": view_name(step.name),
-        "target": target_name(step.name, catalog),
+        **output(step.name, catalog, columns, {MODEL: model.digest, RUN: run}),
         "digest": model.digest,
         "inputs": [str(name) for name in step.inputs],
         "sql": compiled.sql,
         "inexact": compiled.inexact,
-        "ddl": _ddl(columns),
         "questions": _questions(promise, binder, model.file, model.sql_line),
         "known": _stands(head) if head is not None and stays else None,
-        "properties": {"format-version": "2", "write.parquet.compression-codec": "zstd", NATIVE: "{}"},
-        "summary": {MODEL: model.digest, RUN: run},
     }
     return value, promise
 

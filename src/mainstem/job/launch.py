@@ -43,16 +43,22 @@ def variable(source: str) -> str:
     return "MAINSTEM_SOURCE_" + "".join(c if c.isascii() and c.isalnum() else "_" for c in source).upper()
 
 
+def prepared(job: SparkJob, value: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The document with its settings and the names of the variables of the environment by which it logs in
+    to its sources, and those variables."""
+    sources = {name: {**source, "env": variable(name)} for name, source in value["sources"].items()}
+    logins = {
+        variable(name): json.dumps({"url": one.url, "user": one.user, "password": one.password})
+        for name, one in ((name, job.jdbc[name]) for name in sources)
+    }
+    return {**value, "settings": {**value["settings"], **job.settings}, "sources": sources}, logins
+
+
 def run_job(job: SparkJob, value: dict[str, Any], folder: Path, script: Path = SCRIPT) -> dict[str, Any]:
     """Run the job and read its result; `folder` is for its documents and its log. EngineFailed if it left
     no result, LakeUnavailable if the folder cannot be used."""
-    value = {**value, "settings": {**value["settings"], **job.settings}}
-    environment = dict(os.environ)
-    for name in value["sources"]:
-        one = job.jdbc[name]
-        value["sources"][name] = {**value["sources"][name], "env": variable(name)}
-        login = {"url": one.url, "user": one.user, "password": one.password}
-        environment[variable(name)] = json.dumps(login)
+    value, logins = prepared(job, value)
+    environment = {**os.environ, **logins}
     environment |= {
         "PYSPARK_PYTHON": sys.executable,
         "SPARK_LOCAL_IP": "127.0.0.1",

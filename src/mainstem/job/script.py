@@ -19,6 +19,7 @@ import re
 import struct
 import sys
 import time
+import traceback
 from decimal import Decimal, InvalidOperation
 from urllib.parse import unquote
 
@@ -26,16 +27,27 @@ from urllib.parse import unquote
 class Failed(Exception):
     """`kind` is the class of the error: ProofFailed, SourceUnavailable, ValueNotExact, EngineFailed."""
 
-    def __init__(self, kind, message, table="", column=""):
+    def __init__(self, kind, message, table="", column="", hint=""):
         super().__init__(message)
-        self.kind, self.message, self.table, self.column = kind, message, table, column
+        self.kind, self.message, self.table, self.column, self.hint = kind, message, table, column, hint
+
+    def told(self):
+        return {name: getattr(self, name) for name in ("kind", "message", "table", "column", "hint")}
+
+
+def outputs(plan):
+    """Everything that a run writes: tables, those beside them, models."""
+    for table in plan["tables"]:
+        yield table
+        yield from (table[part] for part in ("quarantine", "history") if table[part])
+    yield from plan["models"]
 
 
 def name_run(plan):
     """A plan that is run many times has no name of a run: each run takes the time."""
     if not plan["run"]:
         plan["run"] = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + "-job"
-        for table in plan["tables"] + plan["models"]:
+        for table in outputs(plan):
             table["summary"]["mainstem.run"] = plan["run"]
 
 
@@ -97,7 +109,7 @@ def on_glue(plan, arguments):
                 catalog + ".warehouse": arguments["warehouse"],
             }
         )
-        for table in plan["tables"] + plan["models"]:
+        for table in outputs(plan):
             head, namespace, name = table["target"].split(".", 2)
             table["target"] = head + "." + arguments["database"] + "_" + namespace + "." + name
     for name, source in plan["sources"].items():
@@ -110,7 +122,11 @@ def session(plan):
     builder = SparkSession.builder.appName("mainstem " + plan["run"])
     for name, value in plan["settings"].items():
         builder = builder.config(name, value)
-    spark = builder.getOrCreate()
+    return prepared(builder.getOrCreate(), plan)
+
+
+def prepared(spark, plan):
+    """A session that computes what the plan means."""
     for name, value in plan["meaning"].items():
         spark.conf.set(name, value)
     spark.sparkContext.setLogLevel("OFF")
@@ -228,33 +244,38 @@ class Job:
     def ingest(self, source, tables):
         """Read the tables whose fingerprint has changed, then ask for all fingerprints in one snapshot: the
         lake equals the source as it stood at that moment, all tables together, or the job fails."""
-        waiting, kept = [], []
         with self.ask(source) as snapshot:
-            for table in tables:
-                for_sure = not table["known"] or table["level"] != "full"
-                if not for_sure:
-                    expected = asked(snapshot.rows(table["ask_source"]), table)
-                    for_sure = fingerprint_text(table, expected) != table["known"]["fingerprint"]
-                if for_sure:
-                    self.require_characters(snapshot, table)
-                    waiting.append(table)
-                else:
-                    self.keep(table, expected)
-                    kept.append(table)
+            waiting = [table for table in tables if not self.stays(snapshot, table)]
         if not waiting:
             return
+        kept = [table for table in tables if table not in waiting]
         for table in waiting:
             self.read(table)
-        for attempt in (1, 2):
+        for last in (False, True):
             with self.ask(source) as snapshot:
                 moved = [t for t in waiting + kept if not self.agrees(snapshot, t)]
-                said = self.differing(snapshot, moved[0]) if moved and attempt == 2 else ""
+                said = self.differing(snapshot, moved[0]) if moved and last else ""
+                proven = [t for t in waiting if t not in moved] if last or not moved else []
+                seen = [(t, self.marked(snapshot, t), self.moment(snapshot, t)) for t in proven]
+            for table, marked, moment in seen:
+                self.settle(table, marked, moment)
             if not moved:
                 return
-            if attempt == 1:
-                for table in moved:
-                    self.read(table)
-        raise Failed("ProofFailed", "the load does not equal the source: " + said, moved[0]["name"])
+            if last:
+                raise Failed("ProofFailed", "the load does not equal the source: " + said, moved[0]["name"])
+            for table in moved:
+                self.read(table)
+            waiting, kept = waiting + [t for t in moved if t in kept], [t for t in kept if t not in moved]
+
+    def stays(self, snapshot, table):
+        """Keep the table as it stands, if the source's fingerprint says that it has not changed."""
+        if table["known"] and table["level"] == "full":
+            expected = asked(snapshot.rows(table["ask_source"]), table)
+            if fingerprint_text(table, expected) == table["known"]["fingerprint"]:
+                self.keep(table, expected, self.marked(snapshot, table))
+                return True
+        self.require_characters(snapshot, table)
+        return False
 
     def differing(self, snapshot, table):
         """In what a table differs from the source, after it was read twice."""
@@ -279,16 +300,33 @@ class Job:
                     "ValueNotExact", "holds bytes that its character set does not know", table["name"], column
                 )
 
-    def keep(self, table, expected):
+    def marked(self, snapshot, table):
+        """How many rows the source marks as deleted."""
+        return int(snapshot.rows(table["ask_marked"])[0][0]) if table["ask_marked"] else 0
+
+    def moment(self, snapshot, table):
+        """The source's own time, UTC without a zone, for a table with a history."""
+        if not table["history"]:
+            return ""
+        text = str(snapshot.rows(table["history"]["ask_now"])[0][0])
+        found = re.fullmatch(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?)(?:\+00(?::?00)?)?", text)
+        if not found:
+            raise Failed("EngineFailed", "the source does not tell its time", table["name"])
+        return found[1]
+
+    def keep(self, table, expected, marked):
         known = table["known"]
-        self.view(table["view"], known["location"])
-        self.snapshots[table["name"]] = known["snapshot"]
+        for name, one in {table["name"]: {**known, "view": table["view"]}, **known["beside"]}.items():
+            self.view(one["view"], one["location"])
+            self.snapshots[name] = one["snapshot"]
         self.tables[table["name"]] = {
             "status": "unchanged",
             "location": known["location"],
-            "rows": expected["rows"],
+            "rows": known["rows"],
             "found": expected,
             "expected": expected,
+            "deleted": marked,
+            "beside": known["beside"],
             "seconds": 0.0,
         }
 
@@ -301,13 +339,17 @@ class Job:
         ]
         self.write(table, frame.selectExpr(*columns))
         self.changed.add(table["name"])
-        done = self.tables[table["name"]] = self.written(table)
-        if done["rows"] == 0 and table["rows_before"] and not table["allow_empty"]:
-            text = "the source has no rows where the current release has {:,}".format(table["rows_before"])
-            raise Failed("ProofFailed", text, table["name"])
+        done = self.tables[table["name"]] = {**self.written(table), "found": None, "beside": {}}
+        done["status"] = "read"
+        self.require_rows(table, done["rows"])
         if table["level"] == "full":
             done["found"] = asked(self.collect(table["ask_lake"]), table)
         done["seconds"] = time.time() - started
+
+    def require_rows(self, table, rows):
+        if rows == 0 and table["rows_before"] and not table["allow_empty"]:
+            text = "the source has no rows where the current release has {:,}".format(table["rows_before"])
+            raise Failed("ProofFailed", text, table["name"])
 
     def rows(self, table):
         """The source's rows as JDBC gives them, in key ranges if the table is large."""
@@ -353,6 +395,138 @@ class Job:
         done["expected"] = asked(snapshot.rows(table["ask_source"]), table)
         return done["expected"] == done["found"]
 
+    # What stands beside a table
+
+    def settle(self, table, marked, moment):
+        """A table that is proven to be the source: rows that break its contract go, its history follows."""
+        started, done = time.time(), self.tables[table["name"]]
+        done["deleted"] = marked
+        if table["contract"]:
+            self.judge(table, done)
+        if table["outside"]:
+            counts = self.collect(table["outside"]["sql"])[0]
+            pairs = zip(table["outside"]["columns"], counts, strict=True)
+            done["out_of_range"] = {name: number for name, number in pairs if number}
+        if table["history"]:
+            self.advance(table, done, moment)
+        done["status"] = "done"
+        done["seconds"] += time.time() - started
+
+    def judge(self, table, done):
+        """Rows that break the contract stop the run, or move to the quarantine: what was read is a snapshot
+        of the table, the rows that are left are the next one."""
+        contract, quarantine = table["contract"], table["quarantine"]
+        total, *each = self.collect(contract["counts"])[0]
+        pairs = zip(contract["rules"], each, strict=True)
+        done["quarantined"], done["broken"] = total, {rule: number for rule, number in pairs if number}
+        if total and not quarantine:
+            self.refuse(table, done["broken"])
+        if not quarantine:
+            return
+        from pyspark.sql.functions import lit
+
+        read = self.spark.read.option("snapshot-id", done["snapshot"]).table(table["target"])
+        read.createOrReplaceTempView(quoted(table["view"]))
+        apart = self.spark.sql(contract["bad"]).withColumn("_run", lit(self.plan["run"]))
+        rest = self.spark.sql(contract["good"])
+        self.write(quarantine, apart)
+        self.changed.add(quarantine["name"])
+        aside = done["beside"][quarantine["name"]] = {**self.written(quarantine), "status": "done"}
+        if not total:
+            return
+        was = done["rows"]
+        self.fill(table, rest, replace=True)
+        self.forget(table, done["snapshot"])
+        done.update(self.written(table))
+        if done["rows"] + aside["rows"] != was or not self.adds_up(table, done["found"]):
+            text = f"raw and quarantine together are not the {was:,} rows of the source"
+            raise Failed("ProofFailed", text, table["name"], hint="nothing was published; report it")
+        self.require_rows(table, done["rows"])
+
+    def refuse(self, table, broken):
+        contract = table["contract"]
+        columns = {
+            c for c, rule in zip(contract["columns"], contract["rules"], strict=True) if rule in broken
+        }
+        listed = "; ".join(
+            "{} ({:,} {})".format(rule, number, "row" if number == 1 else "rows")
+            for rule, number in broken.items()
+        )
+        raise Failed(
+            "ProofFailed",
+            "rows break the table's contract: " + listed,
+            table["name"],
+            columns.pop() if len(columns) == 1 else "",
+            "correct them in the source, or set on_break: quarantine to load the others",
+        )
+
+    def adds_up(self, table, proven):
+        """Whether the fingerprints of raw and quarantine together are the one that was proven, if any was."""
+        if not proven:
+            return True
+        parts = []
+        for part in (table["quarantine"], table):
+            self.show(part, table["view"])
+            parts.append(asked(self.collect(table["ask_lake"]), table))
+        one, other = parts
+        return proven == {
+            "rows": one["rows"] + other["rows"],
+            "checksum": str(int(one["checksum"]) + int(other["checksum"])),
+            "nulls": {name: number + other["nulls"][name] for name, number in one["nulls"].items()},
+        }
+
+    def forget(self, table, snapshot):
+        """Take a snapshot that is no longer the table's newest out of it, with its files."""
+        self.iceberg(table).expireSnapshots().expireSnapshotId(snapshot).commit()
+
+    def advance(self, table, done, moment):
+        """Bring the table's history up to its rows: the versions that end or begin, and all others."""
+        history, name = table["history"], table["name"]
+        if self.collect(history["keys"])[0][0] != done["rows"]:
+            text = "several rows have one key: their versions cannot be told apart"
+            hint = "name a unique key under tables in mainstem.yml"
+            raise Failed("ProofFailed", text, name, ", ".join(history["key"]), hint)
+        stands = self.before(history)
+        change = self.spark.sql(history["changes"].replace(":moment:", moment)).persist()
+        change.createOrReplaceTempView(quoted(history["change"]))
+        try:
+            if stands and history["same"] and not change.head(1):
+                self.spark.table(quoted(history["before"])).createOrReplaceTempView(quoted(history["view"]))
+                self.snapshots[history["name"]] = stands["snapshot"]
+                done["beside"][history["name"]] = {**stands, "status": "unchanged"}
+                return
+            self.write(history, self.spark.sql(history["merged"]))
+        finally:
+            change.unpersist()
+        self.changed.add(history["name"])
+        done["beside"][history["name"]] = {**self.written(history), "status": "done"}
+        self.require_history(history, done["rows"])
+
+    def before(self, history):
+        """The history as it stands, in its view; None if there is none yet."""
+        view = quoted(history["before"])
+        if self.branch:
+            self.create(history)
+            self.require_columns(history, self.empty(history["ddl"]))
+            self.spark.read.table(history["target"]).createOrReplaceTempView(view)
+            return described(self.iceberg(history), "main")
+        if history["known"]:
+            self.view(history["before"], history["known"]["location"])
+            return history["known"]
+        self.empty(history["ddl"]).createOrReplaceTempView(view)
+        return None
+
+    def require_history(self, history, rows):
+        """The present versions are the table's rows; no two versions of a key overlap."""
+        unlike, present = self.collect(history["unlike"])[0]
+        overlapping, doubled = self.collect(history["faults"])[0]
+        if unlike or overlapping or doubled or present != rows:
+            text = (
+                "the history does not hold: {:,} rows, {:,} present versions, {:,} unlike, {:,} that overlap"
+            )
+            text = (text + ", {:,} present twice").format(rows, present, unlike, overlapping, doubled)
+            raise Failed("ProofFailed", text, history["name"], hint="nothing was published; report it")
+
     # Models
 
     def model(self, model):
@@ -366,7 +540,7 @@ class Job:
             return
         self.write(model, self.spark.sql(model["sql"]))
         self.changed.add(name)
-        done = self.models[name] = self.written(model)
+        done = self.models[name] = {**self.written(model), "status": "done"}
         done["digest"] = self.digest(model)
         done["answers"] = []
         for question in model["questions"]:
@@ -386,7 +560,16 @@ class Job:
     # Iceberg
 
     def write(self, table, frame):
-        """The rows as the whole content of a new table, which nobody reads yet."""
+        """The rows as the whole content of a new table, or of its branch, which nobody reads yet."""
+        self.create(table)
+        if self.branch:
+            self.require_columns(table, frame)
+            # Not CREATE OR REPLACE: it fails if a run that failed has left a branch of a table without rows.
+            self.spark.sql(f"ALTER TABLE {table['target']} DROP BRANCH IF EXISTS {self.branch}")
+            self.spark.sql(f"ALTER TABLE {table['target']} CREATE BRANCH {self.branch}")
+        self.fill(table, frame, replace=bool(self.branch))
+
+    def create(self, table):
         spark, target = self.spark, table["target"]
         space = target.rpartition(".")[0]
         if space not in self.spaces:
@@ -401,18 +584,17 @@ class Job:
                 target, table["ddl"], location, properties
             )
         )
-        if self.branch:
-            self.require_columns(table, frame)
-            spark.sql(f"ALTER TABLE {target} CREATE OR REPLACE BRANCH {self.branch}")
-        writer = frame.writeTo(target + (".branch_" + self.branch if self.branch else ""))
+
+    def fill(self, table, frame, *, replace):
+        writer = frame.writeTo(table["target"] + (".branch_" + self.branch if self.branch else ""))
         for name, value in table["summary"].items():
             writer = writer.option("snapshot-property." + name, value)
         try:
-            if self.branch:
+            if replace:
                 writer.overwrite(self.everything())
             else:
                 writer.append()
-        except Exception as error:
+        except spark_errors() as error:
             raise explained(error, table["name"]) from None
 
     def require_columns(self, table, frame):
@@ -432,25 +614,30 @@ class Job:
 
     def publish(self):
         """Every proof has held: each table moves to what was staged beside it."""
-        for table in self.plan["tables"] + self.plan["models"]:
+        for table in outputs(self.plan):
             if self.branch and table["name"] in self.changed:
                 catalog, _, name = table["target"].partition(".")
                 self.spark.sql(f"CALL {catalog}.system.fast_forward('{text(name)}', 'main', '{self.branch}')")
 
     def written(self, table):
-        """What the table's metadata says, without a query."""
-        spark, jvm = self.spark, self.spark.sparkContext._jvm
-        made = jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, table["target"])
-        snapshot = made.snapshot(self.branch) if self.branch else made.currentSnapshot()
-        reader = spark.read.option("branch", self.branch) if self.branch else spark.read
-        reader.table(table["target"]).createOrReplaceTempView(quoted(table["view"]))
-        self.snapshots[table["name"]] = snapshot.snapshotId()
-        return {
-            "status": "done",
-            "location": made.operations().current().metadataFileLocation(),
-            "snapshot": snapshot.snapshotId(),
-            "rows": int(snapshot.summary().get("total-records")),
-        }
+        """What the table's metadata says, without a query; its view shows what was written."""
+        found = described(self.iceberg(table), self.branch or "main")
+        self.show(table, table["view"])
+        self.snapshots[table["name"]] = found["snapshot"]
+        return found
+
+    def iceberg(self, table):
+        """The table as Iceberg's own object."""
+        util = self.spark.sparkContext._jvm.org.apache.iceberg.spark.Spark3Util
+        return util.loadIcebergTable(self.spark._jsparkSession, table["target"])
+
+    def show(self, table, view):
+        """What was written to a table, as a view."""
+        reader = self.spark.read.option("branch", self.branch) if self.branch else self.spark.read
+        reader.table(table["target"]).createOrReplaceTempView(quoted(view))
+
+    def empty(self, ddl):
+        return self.spark.createDataFrame([], ddl)
 
     def view(self, name, location):
         self.spark.read.format("iceberg").load(location).createOrReplaceTempView(quoted(name))
@@ -465,6 +652,18 @@ def quoted(name):
 
 def text(value):
     return value.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def described(made, branch):
+    """Where a branch of an Iceberg table stands; None if it has no snapshot."""
+    snapshot = made.snapshot(branch)
+    if snapshot is None:
+        return None
+    return {
+        "location": made.operations().current().metadataFileLocation(),
+        "snapshot": snapshot.snapshotId(),
+        "rows": int(snapshot.summary().get("total-records")),
+    }
 
 
 def plain(value):
@@ -498,26 +697,42 @@ def same_number(left: str | None, right: str | None, approximate: bool) -> bool:
     return bool(a == b or (approximate and abs(a - b) <= Decimal("1e-9") * max(abs(a), abs(b))))
 
 
+def spark_errors():
+    """What Spark and its gateway raise."""
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    return PySparkException, Py4JError
+
+
 def explained(error, table):
     """A failed read or write with its cause, without the values of rows."""
     said = str(error)
-    if "RAISE_ERROR" in said or "java.lang.RuntimeException: a " in said:
-        cause = said.partition("java.lang.RuntimeException: ")[2].splitlines()[0]
-        return Failed("ValueNotExact", cause or "a value cannot be held", table)
+    ours = re.search(r"java\.lang\.RuntimeException: (a [^\n]*)", said)
+    if ours or "RAISE_ERROR" in said:
+        return Failed("ValueNotExact", ours[1] if ours else "a value cannot be held", table)
     if "CAST_INVALID_INPUT" in said or "CAST_OVERFLOW" in said or "NUMERIC_VALUE_OUT_OF_RANGE" in said:
         return Failed("ValueNotExact", "a value does not fit its type in the lake", table)
     if "NOT_NULL_ASSERT_VIOLATION" in said or "Null value appeared in non-nullable field" in said:
         return Failed("ValueNotExact", "holds NULL although it is declared NOT NULL", table)
     if "SQLException" in said or "SQLNonTransientConnectionException" in said or "PSQLException" in said:
         return Failed("SourceUnavailable", "the source refused the read, or went away", table)
-    return Failed("EngineFailed", "Spark failed: " + said.strip().splitlines()[0][:200], table)
+    if type(error).__name__ in ("AnalysisException", "ParseException"):  # of a query, before it reads rows
+        return Failed("EngineFailed", "Spark failed: " + said.strip().splitlines()[0][:200], table)
+    return Failed("EngineFailed", "Spark failed: " + error_class(error, said), table)
 
 
-def main(plan_path, result_path, arguments):
+def error_class(error, said):
+    """The name of an error, which holds no value of a row: Spark's own, else that of the Java class."""
+    own = re.search(r"(?:^|Exception: |Error: )\[([A-Z][A-Z0-9_.]+)\]", said)
+    first = said.partition("\n")[0]
+    java = re.findall(r"(?:^|[\s:])((?:[a-z]\w*\.)+[A-Z]\w*(?:Exception|Error))\b", first)
+    return own[1] if own else java[-1] if java else type(error).__name__
+
+
+def work(plan):
+    """Run a plan; its result as a document."""
     began = time.time()
-    plan = json.loads(read_text(plan_path))
-    name_run(plan)
-    on_glue(plan, arguments)
     result = {"format": 1, "run": plan["run"], "status": "failed", "error": None}
     job = None
     try:
@@ -526,13 +741,24 @@ def main(plan_path, result_path, arguments):
         job.run()
         result["status"] = "done"
     except Failed as failure:
-        result["error"] = {k: getattr(failure, k) for k in ("kind", "message", "table", "column")}
+        result["error"] = failure.told()
     except Exception as error:
-        told = explained(error, "")
-        result["error"] = {k: getattr(told, k) for k in ("kind", "message", "table", "column")}
+        # The last resort: whatever it was, a result says that the run failed. What is no error of Spark's is
+        # a defect of ours, whose trace the log has.
+        if type(error).__module__.partition(".")[0] not in ("pyspark", "py4j"):
+            traceback.print_exc()
+        result["error"] = explained(error, "").told()
     result["tables"] = job.tables if job else {}
     result["models"] = job.models if job else {}
     result["seconds"] = time.time() - began
+    return result, job
+
+
+def main(plan_path, result_path, arguments):
+    plan = json.loads(read_text(plan_path))
+    name_run(plan)
+    on_glue(plan, arguments)
+    result, job = work(plan)
     write_text(result_path, json.dumps(result))
     if job:
         job.spark.stop()

@@ -7,10 +7,13 @@ import unicodedata
 from dataclasses import dataclass
 
 from mainstem.errors import ConfigErrors, UsageError, Where
+from mainstem.project.config import HistoryKind
+from mainstem.project.contract import OnBreak
 from mainstem.project.load import FILE, Project
 from mainstem.project.targets import AwsTarget
-from mainstem.schema import MART, RAW
+from mainstem.schema import HISTORY, MART, QUARANTINE, RAW
 
+ORDER = (RAW, QUARANTINE, HISTORY, MART)  # of namespaces, wherever they are listed
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _PREFIX = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
@@ -25,8 +28,8 @@ _LEAST_SCAN = 10_000_000  # Athena's own floor
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """`stem` begins every name; `databases` are those of the Glue catalog by namespace; `secrets` name
-    the secret of each source."""
+    """`stem` begins every name; `databases` are those of the Glue catalog by namespace, which are the lake's
+    as far as the project has tables in them; `secrets` name the secret of each source."""
 
     stem: str
     region: str
@@ -36,11 +39,12 @@ class Names:
     workgroup: str
     secrets: dict[str, str]
     scan_limit: int
+    namespaces: tuple[str, ...] = (RAW, MART)
 
     @property
     def databases(self) -> dict[str, str]:
         """The Glue database of each namespace of the lake."""
-        return {namespace: f"{self.database}_{namespace}" for namespace in (RAW, MART)}
+        return {namespace: f"{self.database}_{namespace}" for namespace in self.namespaces}
 
     @property
     def job(self) -> str:
@@ -64,6 +68,7 @@ def names_of(project: Project, target_name: str, target: AwsTarget) -> Names:
         workgroup=target.workgroup or f"mainstem-{stem}",
         secrets=dict(target.secrets),
         scan_limit=_bytes(target.scan_limit),
+        namespaces=(*sorted(namespaces_of(project), key=ORDER.index), MART),
     )
     errors = [
         UsageError(
@@ -74,6 +79,15 @@ def names_of(project: Project, target_name: str, target: AwsTarget) -> Names:
     if errors:
         raise ConfigErrors(errors)
     return made
+
+
+def namespaces_of(project: Project, source: str = "") -> frozenset[str]:
+    """The namespaces in which tables of the sources, or of one of them, stand."""
+    named = [source] if source else list(project.config.sources)
+    tables = [table for name in named for table in project.config.sources[name].tables.values()]
+    apart = any(t.contract and t.contract.on_break is OnBreak.QUARANTINE for t in tables)
+    kept = any(t.history is HistoryKind.SCD2 for t in tables)
+    return frozenset({RAW} | ({QUARANTINE} if apart else set()) | ({HISTORY} if kept else set()))
 
 
 def _faults(project: Project, target: AwsTarget, made: Names) -> list[tuple[str, str, str]]:

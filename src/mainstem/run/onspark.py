@@ -6,13 +6,16 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 from mainstem import errors
 from mainstem.contract.model_checks import Verdict
 from mainstem.errors import EngineFailed, MainstemError, ProofFailed, Where
 from mainstem.events import Emit, StepFinished, StepStarted
-from mainstem.ingest.state import FINGERPRINT
+from mainstem.ingest.apart import standing
+from mainstem.ingest.state import BESIDE, FINGERPRINT, TALLY
+from mainstem.ingest.tally import Tally
 from mainstem.ingest.values import load_text
 from mainstem.job.document import Document, World, document
 from mainstem.job.launch import SparkJob, catalog_settings, run_job
@@ -23,6 +26,7 @@ from mainstem.run.board import Board, failed_table
 from mainstem.run.ingesting import undecided
 from mainstem.run.parts import Parts, RunOptions
 from mainstem.run.receipt import ModelEntry, TableEntry
+from mainstem.schema import HISTORY, TableName
 from mainstem.transform.build import ModelFailed, encode_verdicts, verdict_value
 from mainstem.transform.explain import explain_grain
 from mainstem.transform.state import DIGEST, PROOFS
@@ -58,13 +62,16 @@ def _world(parts: Parts, job: SparkJob, options: RunOptions, board: Board, steps
     names = board.plan.names
     frozen = {s.name for s in board.plan.ingest} - {s.name for s in steps}
     heads = {name: head for name in names if (head := parts.lake.head(name)) is not None}
+    kept: dict[TableName, TableVersion] = {}
+    for name in frozen & heads.keys():
+        kept |= {name: heads[name], **standing(parts.lake, heads[name])}
     return World(
         project=parts.project,
         plan=board.plan,
         ingest=steps,
         databases=parts.databases,
         jdbc=job.jdbc,
-        bases={**board.bases, **{name: heads[name] for name in frozen if name in heads}},
+        bases={**board.bases, **kept},
         heads=heads,
         rows_before={n: p.rows for n, p in release.tables.items()} if release else {},
         salt=parts.salt,
@@ -112,29 +119,65 @@ class _Outcome:
         asked = found is not None and (not full or found.get("found") is not None)
         if found is None or not asked or (full and self._error and found.get("expected") != found["found"]):
             raise self._error or EngineFailed("the job left it out", where=Where(table=str(step.name)))
-        changed = found["status"] == "done"
-        checksum = str(found["found"]["checksum"]) if full else ""
+        if found["status"] == "read":  # and then something failed
+            raise self._error or EngineFailed("the job left it out", where=Where(table=str(step.name)))
         level = ProofLevel(told["level"])
-        if changed:
-            keys = {FINGERPRINT: _fingerprint(told, found["found"]) if checksum else ""}
-            version = self._parts.lake.adopt(step.name, found["location"], keys)
-        else:
-            version = self._parts.lake.at(step.name, found["location"])
+        changed, checksum = found["status"] == "done", str(found["found"]["checksum"]) if full else ""
+        version, beside, tally = self._adopted(step, told, found) if changed else self._kept(step, found)
         self._require_rows(version, found)
-        text = load_text(level, version.rows) + ("" if changed else " (unchanged)")
+        note = f" (read whole, with the rows {step.window})" if changed and step.window else ""
+        text = load_text(level, version.rows + tally.quarantined) + (note if changed else " (unchanged)")
         entry = TableEntry(
             table=str(step.name),
             status="done" if changed else "unchanged",
             source=step.source,
             proof=level.value,
             holds=level is not ProofLevel.OFF,
-            text=text,
+            text=f"{text}{tally}",
             rows=version.rows,
             bytes=version.bytes,
             checksum=checksum,
             seconds=found["seconds"],
+            **asdict(tally),
         )
-        self._done(step, version, entry, "ingest", text)
+        self._done(step, version, entry, "ingest", entry.text, beside)
+
+    def _adopted(
+        self, step: IngestStep, told: Mapping[str, Any], found: Mapping[str, Any]
+    ) -> tuple[TableVersion, dict[TableName, TableVersion], Tally]:
+        """What the job wrote as versions of ours, the raw table last: it names the snapshots of the tables
+        beside it, so that none of them stands without the others."""
+        lake, beside = self._parts.lake, dict[TableName, TableVersion]()
+        for name in step.beside:
+            one = found["beside"][str(name)]
+            stays = one["status"] == "unchanged"
+            version = lake.head(name) if stays else lake.adopt(name, one["location"], {})
+            if version is None or (version.snapshot_id, version.rows) != (one["snapshot"], one["rows"]):
+                raise ProofFailed("it is not the table that the job has seen", where=Where(table=str(name)))
+            beside[name] = version
+        histories = [version.rows for name, version in beside.items() if name.namespace == HISTORY]
+        tally = Tally(
+            found.get("out_of_range", {}),
+            found.get("quarantined", 0),
+            found.get("broken", {}),
+            found["deleted"],
+            sum(histories),
+        )
+        snapshots = {name.namespace: version.snapshot_id for name, version in beside.items()}
+        keys = {
+            FINGERPRINT: _fingerprint(told, found["found"]) if found["found"] else "",
+            TALLY: tally.encode(),
+            BESIDE: json.dumps(snapshots) if snapshots else "",
+        }
+        return lake.adopt(step.name, found["location"], keys), beside, tally
+
+    def _kept(
+        self, step: IngestStep, found: Mapping[str, Any]
+    ) -> tuple[TableVersion, dict[TableName, TableVersion], Tally]:
+        """The version that stands, with those beside it."""
+        version = self._parts.lake.at(step.name, found["location"])
+        tally = replace(Tally.decode(version.summary.get(TALLY, "")), deleted=found["deleted"])
+        return version, standing(self._parts.lake, version), tally
 
     def _model(self, step: ModelStep, found: Mapping[str, Any] | None) -> None:
         name = str(step.name)
@@ -208,8 +251,9 @@ class _Outcome:
         entry: TableEntry | ModelEntry,
         kind: str,
         text: str,
+        beside: Mapping[TableName, TableVersion] | None = None,
     ) -> None:
-        self._board.done(step.name, version, entry)
+        self._board.done(step.name, version, entry, beside)
         status = "done" if entry.status == "done" else "unchanged"
         name = str(step.name)
         self._emit(StepFinished(name, kind, status, version.rows, version.bytes, entry.seconds, text))  # type: ignore[arg-type]
@@ -242,4 +286,5 @@ def _error(result: Mapping[str, Any]) -> MainstemError | None:
     }
     kind = kinds.get(told["kind"], EngineFailed)
     hint = "nothing was published; run again" if kind is errors.ProofFailed else ""
-    return kind(told["message"], where=Where(table=told["table"], column=told["column"]), hint=hint)
+    where = Where(table=told["table"], column=told["column"])
+    return kind(told["message"], where=where, hint=told["hint"] or hint)

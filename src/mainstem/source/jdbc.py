@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mainstem.contract.canonical import Dialect
-from mainstem.errors import UsageError, Where
+from mainstem.contract.canonical import SourceDialect
 from mainstem.schema import Column, Kind, Table
 
 
@@ -32,7 +31,7 @@ class JdbcSource:
     password: str = field(repr=False)
     init: str
     begin: tuple[str, ...]
-    dialect: Dialect
+    dialect: SourceDialect
     column: Callable[[Table, Column], JdbcColumn]
     checks: Callable[[Table], tuple[str, tuple[str, ...]] | None]
     port: int
@@ -47,17 +46,6 @@ def dated(word: str) -> str:
     value = f"CAST(:x AS {word})"
     early = "CAST(:x AS TIMESTAMP_NTZ) < TIMESTAMP_NTZ'0001-01-01 00:00:00'"
     return f"CASE WHEN :x IS NULL THEN NULL WHEN {early} THEN {TOO_EARLY} ELSE {value} END"
-
-
-def require_plain(table: Table) -> None:
-    """UsageError for a column that Spark does not read as the local reader does."""
-    for column in table.columns:
-        if column.guarded:
-            raise UsageError(
-                "out_of_range: null is not read by Spark",
-                where=Where(table=f"raw.{table.name}", column=column.name),
-                hint="use out_of_range: text or fail for it, or run it locally",
-            )
 
 
 WIRES = {

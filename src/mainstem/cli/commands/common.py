@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,7 +19,7 @@ from mainstem.ingest.window import Window
 from mainstem.lake import Lake, TableVersion
 from mainstem.plan import Choices, Plan, lake_databases, make_plan
 from mainstem.project.load import Project, read_project
-from mainstem.project.targets import LocalTarget
+from mainstem.project.targets import LocalTarget, SparkTarget
 from mainstem.schema import Database, TableName
 from mainstem.source.port import Source
 
@@ -97,6 +97,7 @@ def planned(
     `left` there; `remember` what was found sound, so that it is not checked again. Sources close at the
     end."""
     lake = wiring.open_lake(project)
+    choices = replace(choices, whole=isinstance(project.target(target), SparkTarget))
     with wiring.open_sources(project) as sources:
         databases = _introspect(project, sources)
         heads = {name: head for name in lake.tables() if (head := lake.head(name)) is not None}

@@ -77,22 +77,28 @@ def _start(master: str, memory: str) -> Any:
 def mapped() -> Iterator[None]:
     """Spark's errors as ours, without the values of rows."""
     from py4j.protocol import Py4JError
-    from pyspark.errors import PySparkException
+    from pyspark.errors import AnalysisException, PySparkException
 
     try:
         yield
     except (PySparkException, Py4JError) as error:
-        raise failure(str(error)) from None
+        raise failure(str(error), rows=not isinstance(error, AnalysisException)) from None
 
 
-def failure(text: str) -> EngineFailed | LakeUnavailable:
-    """Spark's message: its class and first lines, values masked."""
+def failure(text: str, *, rows: bool) -> EngineFailed | LakeUnavailable:
+    """Spark's message by its class; with its words, constants masked, if it came before any row was read
+    (`rows`): later ones quote values."""
     if "FileNotFoundException" in text or "NotFoundException" in text or "java.io.IOException" in text:
         return LakeUnavailable("a file of the lake cannot be read or written by Spark")
-    classes = re.findall(r"\[([A-Z][A-Z0-9_.]+)\]\s*([^\n]*)", text)
+    classes = re.findall(r"(?:^|Exception: |Error: )\[([A-Z][A-Z0-9_.]+)\]\s*([^\n]*)", text)
+    if rows:
+        first = text.partition("\n")[0]
+        java = re.findall(r"(?:^|[\s:])((?:[a-z]\w*\.)+[A-Z]\w*(?:Exception|Error))\b", first)
+        name = classes[0][0] if classes else java[-1] if java else "no reason given"
+        return EngineFailed(f"Spark failed: {name}")
     if not classes:
-        first = re.sub(r"^An error occurred while calling \S+\s*:?\s*", "", text).strip().splitlines()
-        return EngineFailed(f"Spark failed: {_masked(first[0] if first else 'no reason given')}")
+        first = re.sub(r"^An error occurred while calling \S+\s*:?\s*", "", text).strip().partition("\n")[0]
+        return EngineFailed(f"Spark failed: {_masked(first or 'no reason given')}")
     name, said = classes[-1]
     parts = said.split(" SQLSTATE:")[0].split(" If necessary")[0]
     return EngineFailed(f"Spark: {name.lower().replace('_', ' ')}: {_masked(parts)}")

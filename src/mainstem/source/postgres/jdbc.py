@@ -8,7 +8,7 @@ from mainstem.contract.canonical import Form, Hash
 from mainstem.schema import Column, Kind, Table
 from mainstem.source.jdbc import CASTS, JdbcColumn, JdbcSource, wire_of
 from mainstem.source.postgres.dialect import PostgresDialect
-from mainstem.source.postgres.types import is_time, quote
+from mainstem.source.postgres.types import is_time, value
 from mainstem.source.postgres.url import parse
 
 DRIVER = "org.postgresql.Driver"
@@ -42,7 +42,7 @@ def jdbc_source(url: str, parents: Iterable[tuple[str, str]] = ()) -> JdbcSource
 
 
 def _column(table: Table, column: Column) -> JdbcColumn:
-    name, kind = quote(column.name), column.type.kind
+    name, kind = value(column), column.type.kind
     if is_time(column):
         select = f"({PostgresDialect().text(column, Form.INTEGER)})::bigint"
     else:
