@@ -134,7 +134,7 @@ name: {quoted}
 sources:
   {quoted}:
     url: "{{{{ env_var('{variable}') }}}}"   # from the environment or .env, never written here
-    proof: full   # every cell is compared with the source; count: the rows; off: nothing
+    proof: full   # every cell is compared with the source; changes, count, off: less (docs/proof.md)
 """ + (
         f"    draft:   # how the star was drafted; mainstem draft does it the same way\n{chosen}"
         if chosen
