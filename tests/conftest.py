@@ -12,7 +12,7 @@ from mainstem.cli import console
 from mainstem.run import ingesting
 from servers.mariadb import MariaDB
 from servers.postgres import Postgres
-from support import MODELS, make_project
+from support import MODELS, Cli, make_project
 
 
 @pytest.fixture(scope="session")
@@ -77,3 +77,18 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = make_project(tmp_path_factory.mktemp("tiny") / "run", MODELS)
     assert run(root).status == "published"
     return root
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Run a command line in this process."""
+
+    from mainstem.cli.main import run as command
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = command(list(arguments))
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call

@@ -23,6 +23,9 @@ from mainstem.run.parts import Parts
 from mainstem.run.resume import resumed
 from mainstem.schema import Column, ForeignKey, Kind, Table, TableName, Type
 
+Cli = Callable[..., tuple[int, str, str]]
+"""A command line in this process: exit code, stdout, stderr."""
+
 SOURCE = """
 create table customers (
   customer_number integer primary key, customer_name varchar(50) not null,

@@ -33,7 +33,8 @@ def failure(error: ClientError | BotoCoreError, what: str) -> MainstemError:
         )
     if type(error).__name__ in ("NoCredentialsError", "PartialCredentialsError", "ProfileNotFound"):
         return LakeRefused("there are no AWS credentials", hint="aws configure, or AWS_PROFILE")
-    return LakeUnavailable(f"AWS did not do it: {code or type(error).__name__}", where=Where(table=what))
+    told = f"AWS did not do it: {code or type(error).__name__}"
+    return LakeUnavailable(told, where=Where(table=what), hint="try again")
 
 
 @contextmanager

@@ -242,8 +242,9 @@ def open_remote(names: Names, target: AwsTarget) -> Iterator[Remote]:
 
     warehouse = f"s3://{names.bucket}/{names.prefix}"
     s3 = aws_client("s3", target)
-    # Sent once: see catalog/glue.
-    catalog = GlueCatalog(aws_client("glue", target, tries=1), names.databases)
+    # Writes are sent once: see catalog/glue.
+    glue = aws_client("glue", target, tries=1), names.databases, aws_client("glue", target, tries=3)
+    catalog = GlueCatalog(*glue)
     with Lock(s3, f"{warehouse}/publisher.lock", socket.gethostname(), os.getpid()) as lock:
         yield Remote(warehouse, catalog, lambda: S3Files(s3), lock.renew)
 

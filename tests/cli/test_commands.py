@@ -9,7 +9,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,12 @@ import pytest
 from mainstem import __version__
 from mainstem.cli import console
 from mainstem.cli.commands import query
-from mainstem.cli.main import run as command
 from mainstem.project.secrets import redact
 from servers.mariadb import MariaDB
 from support import (
     BROKEN_LINES,
     FACT_LINES,
+    Cli,
     environment,
     execute_sql,
     files_of,
@@ -31,22 +30,6 @@ from support import (
     make_project,
     write_model,
 )
-
-Cli = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
-    """Run a command line in this process: exit code, stdout, stderr."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = command(list(arguments))
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
-
 
 # Exit codes
 

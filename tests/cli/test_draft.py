@@ -6,16 +6,14 @@ import json
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from mainstem.cli.main import run as command
 from mainstem.draft import SQLFLUFF
+from support import Cli
 
-Cli = Callable[..., tuple[int, str, str]]
 SCHEMAS = Path(__file__).parents[1] / "data" / "stars" / "schemas"
 
 SHOP = """
@@ -30,19 +28,6 @@ create table returns (
   id integer primary key, client_id integer not null references clients (id), returned_on date not null,
   amount decimal(10,2) not null);
 """
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
-    """Run a command line in this process: exit code, stdout, stderr."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = command(list(arguments))
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
 
 
 def execute(path: Path, sql: str) -> None:

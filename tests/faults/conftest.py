@@ -37,3 +37,13 @@ def make(request: pytest.FixtureRequest, launcher: Launcher, tmp_path: Path) -> 
         return build(kind, tmp_path / kind, launcher, server, **more)
 
     return made
+
+
+@pytest.fixture
+def world(bank: World) -> Iterator[World]:
+    """The `bank` of the module with something new in the source; in the end it converges."""
+    bank.configure("retries: 0")
+    bank.ledger.commit()
+    yield bank
+    bank.configure("retries: 0")
+    bank.converges()

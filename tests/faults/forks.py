@@ -28,6 +28,8 @@ IMPORTED = (
     "mainstem.source.postgres",
     "mainstem.run",
     "mainstem.serve.bundle",
+    "boto3",
+    "mainstem.lake.publish",
 )
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from faults.launcher import Fault, Launcher
 from faults.ledger import Ledger
-from faults.world import Run, World, Wrong, build, grant
+from faults.world import Run, World, Wrong, before, build, grant
 from servers.mariadb import MariaDB
 
 ROWS, WIDE = 6000, 250
@@ -26,20 +25,6 @@ def bank(
     server = request.getfixturevalue(request.param)
     folder = tmp_path_factory.mktemp("network")
     return build(request.param, folder, launcher, server, rows=ROWS, wide=WIDE)
-
-
-@pytest.fixture
-def world(bank: World) -> Iterator[World]:
-    """The same with something new in the source; in the end the fault is gone and the world converges."""
-    bank.configure("retries: 0")
-    bank.ledger.commit()
-    yield bank
-    bank.configure("retries: 0")
-    bank.converges()
-
-
-def before(world: World) -> int:
-    return world.ledger.now - 1
 
 
 def test_the_control_without_a_fault(world: World) -> None:

@@ -12,7 +12,7 @@ import pymysql
 import pytest
 
 from faults.launcher import Launcher
-from faults.world import PASSWORD, READER, World, build, grant
+from faults.world import PASSWORD, READER, World, before, build, grant
 from servers.mariadb import MariaDB
 from servers.postgres import Postgres
 
@@ -30,20 +30,6 @@ def bank(
     folder = tmp_path_factory.mktemp("server")
     with MariaDB(folder / "own") if request.param == "mariadb" else Postgres() as server:
         yield build(request.param, folder, launcher, server, rows=ROWS, wide=WIDE)
-
-
-@pytest.fixture
-def world(bank: World) -> Iterator[World]:
-    """The same with something new in the source; in the end it converges."""
-    bank.configure("retries: 0")
-    bank.ledger.commit()
-    yield bank
-    bank.configure("retries: 0")
-    bank.converges()
-
-
-def before(world: World) -> int:
-    return world.ledger.now - 1
 
 
 def retried(world: World) -> dict[str, int]:

@@ -192,3 +192,8 @@ def grant(world: World) -> None:
         if not world.server.execute(f"select 1 from pg_roles where rolname = '{READER}'"):
             world.server.create_role(READER, PASSWORD)
         world.sql(f"grant select on all tables in schema public to {READER}")
+
+
+def before(world: World) -> int:
+    """The state that a reader sees who has not been given the newest."""
+    return world.ledger.now - 1

@@ -28,12 +28,12 @@ from rows import (
     text,
     write,
 )
-from way import Arrived, arrive, arrive_in_two, check, check_beside
+from way import Arrived, arrive, arrive_in_two, check, check_beside, check_types, check_untouched
 
 from cases.layout import Case, Grid, Typed, cases, grids, halving, script
 from cases.mysql import CASES, NO_UNICODE, OUT_OF_RANGE, TYPES
 from mainstem.errors import ValueNotExact
-from mainstem.schema import RAW_OUT_OF_RANGE, Table
+from mainstem.schema import Table
 from mainstem.source.mysql import MySQLSource
 from mainstem.source.port import OutOfRange, SourceOptions
 from servers.mariadb import MariaDB
@@ -176,10 +176,7 @@ def test_exact_by_increments(
 
 
 def test_lake_types(server: MariaDB) -> None:
-    found = source(server).introspect()
-    for grid in GRIDS:
-        types = [str(column.type) for column in found.table(grid.name).columns]
-        assert types == ["int", *(column.lake for column in grid.columns)]
+    check_types(source(server).introspect(), GRIDS, "int")
 
 
 @pytest.mark.parametrize("compiled", DECODERS)
@@ -215,11 +212,7 @@ def test_refused_values_as_null(
     arrived = arrive(opened, [found.table(grid.name) for grid in [*GRIDS, REFUSED]], tmp_path)
     plain = [[bytes.fromhex(text).decode() for text in row if text] for row in texts[REFUSED.name]]
     check_beside(REFUSED, arrived[REFUSED.name], plain)
-    for case in cases(GRIDS):
-        check(case, arrived[case.grid.name], texts[case.grid.name])
-        assert RAW_OUT_OF_RANGE not in arrived[case.grid.name].by_duckdb.column_names or not any(
-            arrived[case.grid.name].by_duckdb[RAW_OUT_OF_RANGE].to_pylist()
-        )
+    check_untouched(GRIDS, arrived, texts)
 
 
 @pytest.mark.parametrize("compiled", DECODERS)

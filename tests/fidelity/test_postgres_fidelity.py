@@ -26,12 +26,11 @@ from rows import (
     text,
     write,
 )
-from way import Arrived, arrive, arrive_in_two, check, check_beside
+from way import Arrived, arrive, arrive_in_two, check, check_beside, check_types, check_untouched
 
 from cases.layout import Case, Grid, Typed, cases, grids, halving, script
 from cases.postgres import EXACT, REFUSED, SETUP, TYPES, TYPES_SETUP
 from mainstem.errors import ValueNotExact
-from mainstem.schema import RAW_OUT_OF_RANGE
 from mainstem.source.port import OutOfRange, SourceOptions
 from mainstem.source.postgres import PostgresSource
 from mainstem.source.postgres.decode import Choice
@@ -160,10 +159,7 @@ def test_exact_by_increments(case: Case, in_two: dict[str, Arrived], texts: Text
 
 
 def test_lake_types(server: Postgres) -> None:
-    found = PostgresSource.from_url(server.url("cases")).introspect()
-    for grid in GRIDS:
-        types = [str(column.type) for column in found.table(grid.name).columns]
-        assert types == ["int", *(column.lake for column in grid.columns)]
+    check_types(PostgresSource.from_url(server.url("cases")).introspect(), GRIDS, "int")
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
@@ -199,11 +195,7 @@ def test_refused_values_as_null(decoder: Choice, server: Postgres, tmp_path: Pat
     arrived = arrive(source, [found.table(grid.name) for grid in [*GRIDS, OUTSIDE]], tmp_path)
     plain = [[bytes.fromhex(text).decode() for text in row if text] for row in texts[OUTSIDE.name]]
     check_beside(OUTSIDE, arrived[OUTSIDE.name], plain)
-    for case in cases(GRIDS):
-        check(case, arrived[case.grid.name], texts[case.grid.name])
-        assert RAW_OUT_OF_RANGE not in arrived[case.grid.name].by_duckdb.column_names or not any(
-            arrived[case.grid.name].by_duckdb[RAW_OUT_OF_RANGE].to_pylist()
-        )
+    check_untouched(GRIDS, arrived, texts)
 
 
 @pytest.mark.parametrize("round_", rounds(), ids=lambda r: r.table)

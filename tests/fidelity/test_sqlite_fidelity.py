@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from way import Arrived, arrive, arrive_in_two, check, check_beside
+from way import Arrived, arrive, arrive_in_two, check, check_beside, check_types
 
 from cases.layout import Case, Grid, Typed, cases, grids, halving, script
 from cases.sqlite import AS_TEXT, EXACT, REFUSED, TYPES
@@ -90,10 +90,7 @@ def test_exact_by_increments(case: Case, in_two: dict[str, Arrived], texts: Text
 
 
 def test_lake_types(file: Path) -> None:
-    found = SQLiteSource(file).introspect()
-    for grid in GRIDS:
-        types = [str(column.type) for column in found.table(grid.name).columns]
-        assert types == ["long", *(column.lake for column in grid.columns)]
+    check_types(SQLiteSource(file).introspect(), GRIDS, "long")
 
 
 @pytest.mark.parametrize("case", cases(OUTSIDE), ids=str)

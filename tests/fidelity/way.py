@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -15,17 +15,18 @@ from typing import Any
 import pyarrow as pa
 from pyiceberg.table import StaticTable
 
-from cases.layout import Case, Grid
+from cases.layout import Case, Grid, cases
 from mainstem.engine.duckdb import DuckDB
 from mainstem.ingest.cursor import Increment
 from mainstem.ingest.load import Loader
 from mainstem.ingest.values import Load, Loaded, Pending
 from mainstem.lake import Lake
 from mainstem.project.config import ProofLevel
-from mainstem.schema import RAW, RAW_OUT_OF_RANGE, Table, TableName, Type
+from mainstem.schema import RAW, RAW_OUT_OF_RANGE, Database, Table, TableName, Type
 from mainstem.source.port import Source
 from mainstem.wiring import connect_tables
 
+Texts = list[list[str | None]]
 _EPOCH = datetime(1970, 1, 1)
 
 
@@ -42,9 +43,13 @@ class Arrived:
 
 
 def load(
-    source: Source, tables: Iterable[Table], root: Path, increment: Increment | None = None
+    source: Source,
+    tables: Iterable[Table],
+    root: Path,
+    increment: Increment | None = None,
+    level: ProofLevel = ProofLevel.FULL,
 ) -> dict[str, str]:
-    """Load tables with a full proof; → metadata location by table. Fails unless every proof holds. With an
+    """Load tables with a proof; → metadata location by table. Fails unless every proof holds. With an
     increment, what the lake has of a table already is brought up to date."""
     lake = Lake(root)
     versions: dict[str, str] = {}
@@ -52,14 +57,17 @@ def load(
         loader = Loader(source, snapshot, lake, engine, "run-1")
         for table in tables:
             head = lake.head(TableName(RAW, table.name)) if increment else None
-            wanted = Load(table, "source", ProofLevel.FULL, head, False, increment=increment)
-            begun = loader.begin(wanted, lambda rows: None)
+            begun = loader.begin(
+                Load(table, "source", level, head, False, increment=increment), lambda rows: None
+            )
             assert isinstance(begun, Pending)
             assert (begun.read >= 0) is bool(head and head.rows)
             done = loader.finish(begun)
             if not isinstance(done, Loaded):
                 done = loader.settle(begun, done)  # raises, and says what differs
-            assert (done.changed, done.level, bool(done.checksum)) == (True, ProofLevel.FULL, True)
+            proven = level if head and head.rows else ProofLevel.FULL
+            assert (done.changed, done.level) == (True, proven)
+            assert bool(done.checksum) is (proven is ProofLevel.FULL)
             versions[table.name] = done.version.metadata_location
     return versions
 
@@ -82,12 +90,22 @@ def arrive(source: Source, tables: Iterable[Table], root: Path) -> dict[str, Arr
 
 def arrive_in_two(half: Source, whole: Source, names: Iterable[str], root: Path) -> dict[str, Arrived]:
     """`arrive` of tables of which a source has the first rows by `k`; then another one has all of them, and
-    the rest is read by `k` and merged: rows from the wire and rows from the lake share files."""
+    the rest is read by `k` and merged: rows from the wire and rows from the lake share files. The rows that
+    were read are proven alone, then all; read once more, none of them differs from what stands there."""
     of_half, of_whole = half.introspect(), whole.introspect()
     found = list(names)
     by_key = Increment("k", ("k",), overlap=0)
     load(half, [of_half.table(name) for name in found], root, by_key)
-    return read(load(whole, [of_whole.table(name) for name in found], root, by_key))
+    tables = [of_whole.table(name) for name in found]
+    load(whole, tables, root, by_key, ProofLevel.CHANGES)
+    files = _data_files(root)
+    locations = load(whole, tables, root, by_key)
+    assert _data_files(root) == files
+    return read(locations)
+
+
+def _data_files(root: Path) -> set[Path]:
+    return set(root.rglob("*.parquet"))
 
 
 def comparable(lake: str, value: Any) -> Any:
@@ -154,7 +172,7 @@ def value_of(lake: str, text: str) -> Any:
     return date.fromisoformat(text) if lake == "date" else moment(text)
 
 
-def check(case: Case, arrived: Arrived, texts: list[list[str | None]]) -> None:
+def check(case: Case, arrived: Arrived, texts: Texts) -> None:
     """A case's cell is, for both readers, what the server's own client prints (`texts`, by row and
     column)."""
     typed, name = case.typed, f"c{case.column}"
@@ -164,3 +182,21 @@ def check(case: Case, arrived: Arrived, texts: list[list[str | None]]) -> None:
         assert reader.num_rows == case.grid.rows
         assert reader["k"][case.row].as_py() == case.row
         assert comparable(typed.lake, reader[name][case.row].as_py()) == wanted
+
+
+def check_types(found: Database, grids: Sequence[Grid], key: str) -> None:
+    """Every column has the lake type that its case names."""
+    for grid in grids:
+        types = [str(column.type) for column in found.table(grid.name).columns]
+        assert types == [key, *(column.lake for column in grid.columns)]
+
+
+def check_untouched(
+    grids: Sequence[Grid], arrived: Mapping[str, Arrived], texts: Mapping[str, Texts]
+) -> None:
+    """Under `out_of_range: null`, what fits arrives as without it, and nothing stands beside it."""
+    for case in cases(grids):
+        found = arrived[case.grid.name]
+        check(case, found, texts[case.grid.name])
+        if RAW_OUT_OF_RANGE in found.by_duckdb.column_names:
+            assert not any(found.by_duckdb[RAW_OUT_OF_RANGE].to_pylist())

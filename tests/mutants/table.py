@@ -35,6 +35,9 @@ _SUMS = "tests/contract/test_reconcile.py tests/hashing"
 _GUARD = "tests/serve/test_guard.py"
 _SECRETS = "tests/project/test_secrets.py"
 _DISK = "tests/faults/test_disk.py"
+_WHOLE = "tests/lake/test_lake_whole.py"
+_FILES = "tests/faults/test_lake.py"
+_CLOUD = "tests/faults/test_cloud.py"
 
 MUTANTS = (
     # Acknowledged before it is so, or not at all
@@ -212,8 +215,8 @@ MUTANTS = (
     _m(
         "the current release's files are deleted after a rollback",
         "lake/cleaning.py",
-        "if number < keep or (current and release.id == current.id):",
-        "if number < keep:",
+        "if number < keep or read or (current and release.id == current.id):",
+        "if number < keep or read:",
         _CLEAN,
     ),
     _m(
@@ -524,5 +527,83 @@ MUTANTS = (
         "billed = max(math.ceil(seconds), LEAST_SECONDS)",
         "billed = math.ceil(seconds)",
         "tests/cost -k least",
+    ),
+    # Files that are lost or damaged, stores that lie, outputs that nobody reads
+    _m(
+        "a file of another size is taken for the one that was written",
+        "lake/whole.py",
+        'if known and size != int(known.partition(":")[0]):',
+        "if known and size < 0:",
+        f"{_FILES} -k cut",
+    ),
+    _m(
+        "a footer is not compared",
+        "lake/whole.py",
+        'same = _beginning(file) == known.rpartition(":")[0]',
+        "same = True",
+        _WHOLE,
+    ),
+    _m(
+        "files that stay are not compared",
+        "lake/iceberg.py",
+        '        whole.require(staged.name, path, known.get(path, ""))\n',
+        '        whole.require(staged.name, path, "")\n',
+        _WHOLE,
+    ),
+    _m(
+        "a lake with lost files is published again",
+        "lake/lake.py",
+        "        self.require_whole(tables)\n",
+        "",
+        f"{_FILES} -k touch",
+    ),
+    _m(
+        "a table is called unchanged whose file is lost",
+        "cli/commands/common.py",
+        "        if not choices.full_refresh:\n            lake.require_whole(heads)\n",
+        "",
+        f"{_FILES} -k 'lost and not history'",
+    ),
+    _m(
+        "a release is deleted under its readers",
+        "lake/cleaning.py",
+        "        read = replaced > before\n",
+        "        read = False\n",
+        f"{_FILES} -k long_reader",
+    ),
+    _m(
+        "files of a commit whose outcome is unknown are discarded",
+        "lake/lake.py",
+        "        if not self._taken.isdisjoint(staged.files):\n            return\n",
+        "",
+        _COMMIT,
+    ),
+    _m(
+        "what a store said it has is not looked at",
+        "lake/publish.py",
+        "    files.verify()\n",
+        "",
+        f"{_CLOUD} -k f27",
+    ),
+    _m(
+        "what a catalog said it has done is not looked at",
+        "lake/publish.py",
+        "    if remote.catalog.location(name) != new:\n        message",
+        "    if not new:\n        message",
+        f"{_CLOUD} -k f27",
+    ),
+    _m(
+        "an answer that was lost is taken for a refusal",
+        "lake/s3.py",
+        "            if self.read(location) != content:\n                raise\n",
+        "            raise\n",
+        f"{_CLOUD} -k passes",
+    ),
+    _m(
+        "a run whose output nobody reads ends well",
+        "cli/console.py",
+        "        except OSError:\n            leave(2)\n            return len(text)\n",
+        "        except ValueError:\n            return len(text)\n",
+        "tests/faults/test_process.py -k f49",
     ),
 )

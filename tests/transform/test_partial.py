@@ -26,6 +26,7 @@ from mainstem.schema import Column, Kind, TableName, Type
 from mainstem.transform import partial as partial_module
 from mainstem.transform.build import Builder
 from mainstem.transform.partial import Partial, consider
+from mainstem.transform.proving import Earlier
 
 LONG, TEXT, DOUBLE = Type(Kind.LONG), Type(Kind.STRING), Type(Kind.DOUBLE)
 ARROW = {LONG: pa.int64(), TEXT: pa.string(), DOUBLE: pa.float64()}
@@ -115,8 +116,9 @@ def model(sql: str) -> ModelFile:
 def built(
     engine: DuckDB, lake: Lake, one: ModelFile, shop: Shop, partial: Partial | str
 ) -> tuple[TableVersion, str]:
+    earlier = Earlier(partial.head, {}, partial) if isinstance(partial, Partial) else partial
     made = Builder(engine, lake, "r").build(
-        one, Promise("fact"), shop.versions, "digest", lambda _: None, partial
+        one, Promise("fact"), shop.versions, "digest", lambda _: None, earlier
     )
     return made.version, made.how
 

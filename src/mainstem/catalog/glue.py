@@ -32,11 +32,13 @@ class Shown:
 
 
 class GlueCatalog:
-    """Catalog over a Glue database a namespace. `client` is boto3's, made to try once. Databases are not
-    made here: they are infrastructure. Names are lower case in Glue."""
+    """Catalog over a Glue database a namespace. `client` is boto3's, made to try once; `reader` (the same, if
+    none is given) may try again. Databases are not made here: they are infrastructure. Names are lower case
+    in Glue."""
 
-    def __init__(self, client: Any, databases: Mapping[str, str]) -> None:
+    def __init__(self, client: Any, databases: Mapping[str, str], reader: Any = None) -> None:
         self._client = client
+        self._reader = reader or client
         self._databases = databases
 
     def location(self, name: TableName) -> str | None:
@@ -88,7 +90,7 @@ class GlueCatalog:
 
     def _entry(self, name: TableName) -> dict[str, Any] | None:
         try:
-            found = self._client.get_table(
+            found = self._reader.get_table(
                 DatabaseName=self._databases[name.namespace], Name=name.name.lower()
             )
         except (ClientError, BotoCoreError) as error:

@@ -168,19 +168,27 @@ def _sum(promise: Promise, column: str, equals: str) -> Question:
     theirs = grain_rows(promise, total.format(f"({equals}\n)", "there"))
     sql = f"select * from (select {mine} from {_me(promise)}), ({theirs})"
     name = f"sum of {column}"
-    table = f"{RAW}.{promise.grain}"
 
     def judge(rows: list[Row]) -> Verdict:
         here, type_here, there, type_there = rows[0]
-        floating = {"DOUBLE", "FLOAT"} & {type_here, type_there}
-        if same_number(here, there, approximate=bool(floating)):
-            how = ", to 9 digits (floating point)" if floating else ""
-            text = f"{column}: {number_text(here)}, the sum of {equals} over {table}{how}"
-            return Verdict(name, True, text, facts={"measure": column, "sum": here, "equals": equals})
-        text = f"{column} sums to {number_text(here)}, but {equals} over {table} to {number_text(there)}"
-        return Verdict(name, False, text, facts={"measure": column, "sum": here, "expected": there})
+        floating = bool({"DOUBLE", "FLOAT"} & {type_here, type_there})
+        return sum_verdict(promise, column, equals, (here, there), floating=floating)
 
     return Question(name, sql, judge)
+
+
+def sum_verdict(
+    promise: Promise, column: str, equals: str, sums: tuple[str | None, str | None], *, floating: bool = False
+) -> Verdict:
+    """The verdict on a column's sum, as text, and that of its expression over the grain table."""
+    here, there = sums
+    name, table = f"sum of {column}", f"{RAW}.{promise.grain}"
+    if same_number(here, there, approximate=floating):
+        how = ", to 9 digits (floating point)" if floating else ""
+        text = f"{column}: {number_text(here)}, the sum of {equals} over {table}{how}"
+        return Verdict(name, True, text, facts={"measure": column, "sum": here, "equals": equals})
+    text = f"{column} sums to {number_text(here)}, but {equals} over {table} to {number_text(there)}"
+    return Verdict(name, False, text, facts={"measure": column, "sum": here, "expected": there})
 
 
 def _reference(promise: Promise, reference: Reference) -> Question:
@@ -191,21 +199,32 @@ def _reference(promise: Promise, reference: Reference) -> Question:
         f"(select count(*) from {_me(promise)}) from {_me(promise)} as f "
         f"left join (select {quoted(reference.key)} as k from {dimension}) as d on {fact} = d.k"
     )
-    name = f"{reference.column} → {reference.dimension}"
 
     def judge(rows: list[Row]) -> Verdict:
         orphans, unmatched, after, before = (int(value) for value in rows[0])
-        facts = {"dimension": reference.dimension, "column": reference.column, "rows": unmatched}
-        if orphans:
-            text = f"{count(orphans, 'row')} of {promise.name} find no row in {reference.dimension}"
-            return Verdict(name, False, text, facts=facts)
-        if after != before:
-            text = f"joining {reference.dimension} takes {before:,} rows to {after:,}: its key repeats"
-            return Verdict(name, False, text, facts=facts)
-        noted = f"; {count(unmatched, 'row')} at the unknown member" if unmatched else ""
-        return Verdict(name, True, f"every row finds one row of {reference.dimension}{noted}", facts=facts)
+        return reference_verdict(promise, reference, (orphans, unmatched, after, before))
 
-    return Question(name, sql, judge)
+    return Question(_reference_name(reference), sql, judge)
+
+
+def _reference_name(reference: Reference) -> str:
+    return f"{reference.column} → {reference.dimension}"
+
+
+def reference_verdict(promise: Promise, reference: Reference, counts: tuple[int, int, int, int]) -> Verdict:
+    """The verdict on a reference: rows without a row of the dimension, rows at its unknown member, rows after
+    the join and before it."""
+    name = _reference_name(reference)
+    orphans, unmatched, after, before = counts
+    facts = {"dimension": reference.dimension, "column": reference.column, "rows": unmatched}
+    if orphans:
+        text = f"{count(orphans, 'row')} of {promise.name} find no row in {reference.dimension}"
+        return Verdict(name, False, text, facts=facts)
+    if after != before:
+        text = f"joining {reference.dimension} takes {before:,} rows to {after:,}: its key repeats"
+        return Verdict(name, False, text, facts=facts)
+    noted = f"; {count(unmatched, 'row')} at the unknown member" if unmatched else ""
+    return Verdict(name, True, f"every row finds one row of {reference.dimension}{noted}", facts=facts)
 
 
 def _declared(promise: Promise, check: Declared) -> Question:

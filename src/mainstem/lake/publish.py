@@ -140,6 +140,7 @@ def _prepared(name: TableName, location: str, release: Release, remote: Remote) 
         SOURCE: str(local.snapshot_id),
     }
     new, _ = iceberg.write_commit(files, change, summary, set())
+    files.verify()
     return _Ready(Published(name, new, rows, len(relative), uploaded, True), base, files, shown)
 
 
@@ -191,3 +192,6 @@ def _moved(ready: _Ready, remote: Remote) -> None:
             where=Where(table=str(name)),
             hint="run again",
         )
+    if remote.catalog.location(name) != new:
+        message = "the version is not there that the catalog said it shows"
+        raise LakeUnavailable(message, where=Where(table=str(name)), hint="publish again")

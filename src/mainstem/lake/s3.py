@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 
 from mainstem.aws import code_of, failure
 from mainstem.errors import LakeUnavailable
@@ -22,7 +22,9 @@ from mainstem.lake.files import Files
 
 LEASE = timedelta(hours=1)
 _TAKEN = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
-_MISSING = ("NoSuchKey", "404")
+_MISSING = ("404", "NoSuchKey", "NotFound")
+_BROKEN_OFF = (IncompleteReadError, HTTPClientError)
+_READS = 3
 
 
 class S3Files(Files):
@@ -32,11 +34,18 @@ class S3Files(Files):
     def __init__(self, client: Any) -> None:
         super().__init__()
         self._client = client
+        self._sizes: dict[str, int] = {}  # of what is there since it was said so
 
     def read(self, location: str) -> bytes:
-        """See Files."""
-        with _mapped(location):
-            return bytes(self._client.get_object(**_place(location))["Body"].read())
+        """See Files. The client tries again what was not answered, here what broke off is."""
+        for attempt in range(_READS):
+            try:
+                with _mapped(location):
+                    return bytes(self._client.get_object(**_place(location))["Body"].read())
+            except LakeUnavailable as error:
+                if attempt == _READS - 1 or not isinstance(error.__cause__, _BROKEN_OFF):
+                    raise
+        raise AssertionError("unreachable")
 
     def exists(self, location: str) -> bool:
         """See Files."""
@@ -52,8 +61,17 @@ class S3Files(Files):
     def write(self, location: str, content: bytes) -> None:
         """See Files."""
         self.written.append(location)
-        with _mapped(location):
-            self._client.put_object(**_place(location), Body=content, **_checksum(content), IfNoneMatch="*")
+        self._sizes[location] = len(content)
+        try:
+            with _mapped(location):
+                put = {**_place(location), "Body": content, **_checksum(content)}
+                self._client.put_object(**put, IfNoneMatch="*")
+        except LakeUnavailable as error:
+            # The first answer was lost, and the client's second try finds what the first has made.
+            if not isinstance(error.__cause__, ClientError) or code_of(error.__cause__) not in _TAKEN:
+                raise
+            if self.read(location) != content:
+                raise
 
     def settle(self, folder: str) -> None:
         """See Files: every object is durable already."""
@@ -65,6 +83,20 @@ class S3Files(Files):
             place = _place(location)
             extra = {"ChecksumAlgorithm": "SHA256"}
             self._client.upload_file(str(file), place["Bucket"], place["Key"], ExtraArgs=extra)
+        self._sizes[location] = file.stat().st_size
+
+    def verify(self) -> None:
+        """LakeUnavailable if something that was written, as was said, is not there."""
+        for location, size in self._sizes.items():
+            try:
+                found = int(self._client.head_object(**_place(location))["ContentLength"])
+            except (ClientError, BotoCoreError) as error:
+                if code_of(error) not in _MISSING:
+                    raise failure(error, location) from error
+                found = -1
+            if found != size:
+                message = f"{location} is not there as it was written, though the store said so"
+                raise LakeUnavailable(message, hint="run again")
 
     def remove(self) -> None:
         """Delete what this commit wrote; what cannot be deleted stays, unreferenced."""
@@ -172,6 +204,8 @@ def _mapped(location: str) -> Iterator[None]:
     except (ClientError, BotoCoreError) as error:
         raise failure(error, location) from error
     except (Boto3Error, OSError) as error:
+        if isinstance(error.__context__, ClientError | BotoCoreError):  # why an upload failed
+            raise failure(error.__context__, location) from error
         raise LakeUnavailable(
             f"{location} was not written: {type(error).__name__}", hint="run again"
         ) from error

@@ -109,6 +109,17 @@ def rowwise(query: exp.Query, key: Sequence[str]) -> Rowwise | str:
         return str(reason)
 
 
+def additive(query: exp.Query) -> bool:
+    """Whether a SELECT of expressions over one table looks at one row at a time, and gives the same each
+    time: then a sum of them over a table is the sum of those over its parts."""
+    try:
+        _require_steady(query)
+        _require_plain(query)
+    except _No:
+        return False
+    return True
+
+
 # What is refused
 
 

@@ -16,8 +16,9 @@ from mainstem.run.parts import Parts, RunOptions
 from mainstem.run.receipt import ModelEntry
 from mainstem.schema import TableName
 from mainstem.transform.build import Builder, ModelFailed, verdict_value
-from mainstem.transform.partial import Partial, consider
+from mainstem.transform.partial import consider
 from mainstem.transform.promise import Context, promise_of
+from mainstem.transform.proving import Earlier
 from mainstem.transform.state import DIGEST, INPUTS, MODEL, PROOFS
 
 
@@ -57,22 +58,22 @@ class Transformation:
             self._board.fail({step.name: entry}, error)
             self._emit(StepFinished(name, "model", "failed", seconds=seconds, detail=text))
 
-    def _partial(
+    def _earlier(
         self, step: ModelStep, inputs: Mapping[TableName, TableVersion], head: TableVersion | None
-    ) -> Partial | str:
-        """How the model's newest table can be brought up to date, or why all of it is computed."""
+    ) -> Earlier | str:
+        """The model's newest table with its inputs as they were, if this text and this engine made it;
+        otherwise why that cannot be built upon."""
         if head is None or self._options.full_refresh or head.summary.get(MODEL) != step.model.digest:
             return ""
         try:
-            remembered = json.loads(head.summary.get(INPUTS, "{}"))
-            before = {
-                name: self._parts.lake.at(name, str(remembered[str(name)]))
-                for name in inputs
-                if str(name) in remembered
-            }
-            if model_digest(step.model, before, self._parts.salt) != head.summary.get(DIGEST):
+            before: dict[TableName, TableVersion] = {}
+            for text, location in json.loads(head.summary.get(INPUTS, "{}")).items():
+                name = TableName(*text.split(".", 1))
+                before[name] = self._parts.lake.at(name, str(location))
+            read = {name: version for name, version in before.items() if name in inputs}
+            if model_digest(step.model, read, self._parts.salt) != head.summary.get(DIGEST):
                 return "in full: its last build was by another version"
-            return consider(step.model, head, before, inputs)
+            return Earlier(head, before, consider(step.model, head, before, inputs))
         except LakeUnavailable:
             return "in full: an earlier version of an input is gone"
 
@@ -84,7 +85,7 @@ class Transformation:
         head: TableVersion | None,
     ) -> None:
         engine = self._parts.engine()
-        partial = self._partial(step, inputs, head)
+        earlier = self._earlier(step, inputs, head)
         try:
             engine.attach({name: version.metadata_location for name, version in inputs.items()})
             context = Context(
@@ -102,7 +103,7 @@ class Transformation:
                 inputs,
                 digest,
                 lambda rows: self._emit(StepProgress(str(step.name), rows)),
-                partial,
+                earlier,
             )
         finally:
             engine.close()

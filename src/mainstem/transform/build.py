@@ -10,15 +10,17 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from mainstem.arrow import type_of
-from mainstem.contract.model_checks import Promise, Verdict, questions
+from mainstem.contract import part_checks
+from mainstem.contract.model_checks import Promise, Verdict
 from mainstem.engine.port import Engine
 from mainstem.errors import MainstemError, ProofFailed, Where
 from mainstem.lake import Lake, Staged, TableVersion
 from mainstem.project.modelfile import ModelFile
 from mainstem.schema import MART, Column, TableName
-from mainstem.transform.explain import explain_grain, rows_of
+from mainstem.transform.explain import explain_grain
 from mainstem.transform.partial import Partial, Rebuilder
-from mainstem.transform.state import DIGEST, INPUTS, MODEL, PROOFS
+from mainstem.transform.proving import Earlier, Prover
+from mainstem.transform.state import DIGEST, INPUTS, MODEL, PROMISE, PROOFS
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,10 @@ class Builder:
         inputs: Mapping[TableName, TableVersion],
         digest: str,
         on_rows: Callable[[int], None],
-        partial: Partial | str = "",
+        earlier: Earlier | str = "",
     ) -> Built:
         """Run, prove and commit one model. `inputs` are all tables that its SQL and its header name;
-        `partial` how its present table can be brought up to date, or why it cannot.
+        `earlier` the version that may be built upon, or why it cannot.
 
         Raises ModelFailed if a promise is broken (nothing is committed), EngineFailed if the engine
         cannot run the SQL.
@@ -69,15 +71,19 @@ class Builder:
         started = time.monotonic()
         name = TableName(MART, model.name)
         self._engine.attach({name: version.metadata_location for name, version in inputs.items()})
+        base = earlier if isinstance(earlier, Earlier) else None
+        partial = earlier.partial if isinstance(earlier, Earlier) else earlier
         staged, how = self._stage(name, model, partial, on_rows)
         try:
-            verdicts = self._prove(model, promise, staged)
+            verdicts, words = Prover(self._engine, promise, staged, inputs, base).verdicts()
+            self._require(model, promise, verdicts)
             keys = {MODEL: model.digest, DIGEST: digest, PROOFS: encode_verdicts(verdicts)}
-            keys[INPUTS] = encode_inputs(inputs)
+            keys |= {INPUTS: encode_inputs(inputs), PROMISE: part_checks.digest(promise)}
             version = self._lake.commit(staged, run=self._run, summary=keys)
         except MainstemError:
             self._lake.discard(staged)
             raise
+        how = "; ".join(filter(None, (how, words)))
         return Built(version, tuple(verdicts), time.monotonic() - started, how)
 
     def _stage(
@@ -96,12 +102,10 @@ class Builder:
         _, batches = self._engine.stream(model.sql)
         return self._lake.stage(name, columns, batches, on_rows), how
 
-    def _prove(self, model: ModelFile, promise: Promise, staged: Staged) -> list[Verdict]:
-        self._engine.attach_files(staged.name, staged.all_files, staged.columns)
-        verdicts = [question.judge(rows_of(self._engine, question.sql)) for question in questions(promise)]
+    def _require(self, model: ModelFile, promise: Promise, verdicts: Sequence[Verdict]) -> None:
         broken = [verdict for verdict in verdicts if not verdict.holds and not verdict.warning]
         if not broken:
-            return verdicts
+            return
         lines = [verdict.text for verdict in broken]
         if any(verdict.name == "grain" for verdict in broken):
             lines += explain_grain(self._engine, model, promise, self._models)
