@@ -142,6 +142,11 @@ def _wrong_nulls(summary: dict[str, Any]) -> None:
     summary[SUMS] = json.dumps(document)
 
 
+def _other_form(summary: dict[str, Any]) -> None:
+    _wrong(summary)
+    summary[SUMS] = summary[SUMS].replace('"form": "1:', '"form": "0:')
+
+
 @pytest.mark.usefixtures("small_files")
 @pytest.mark.parametrize("wrong", [_wrong, _wrong_nulls])
 def test_what_is_remembered_wrongly_stops_the_run(tmp_path: Path, wrong: Any) -> None:
@@ -163,10 +168,7 @@ def test_what_is_remembered_wrongly_stops_the_run(tmp_path: Path, wrong: Any) ->
     [
         lambda summary: summary.pop(SUMS),
         lambda summary: summary.update({SUMS: "{"}),
-        lambda summary: (
-            _wrong(summary),
-            summary.update({SUMS: summary[SUMS].replace('"form": "1:', '"form": "0:')}),
-        ),
+        _other_form,
         lambda summary: summary.update({SUMS: summary[SUMS].replace('"files":{', '"files":{"data/x":0,')}),
     ],
     ids=["missing", "cut off", "of another form", "of no file"],
