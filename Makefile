@@ -54,7 +54,7 @@ check: .make/dev ## format, lint, types, import layers, docs
 
 .PHONY: pytest
 pytest: .make/dev .make/aws .make/airflow/ready ## the tests alone; ARGS='tests/demo -k padded' narrows them
-	$(PYTEST) -n 2 --dist loadfile $(ARGS)
+	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: bench
 bench: .make/dev ## the benchmarks: prints their table

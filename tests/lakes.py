@@ -130,7 +130,7 @@ def python(code: str, *arguments: object, crash_at: str = "") -> subprocess.Comp
     """Run code in a process of its own, with tests/ on its path."""
     environment = {**os.environ, VARIABLE: crash_at, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
 
 
 def killed(done: subprocess.CompletedProcess[str]) -> bool:

@@ -329,7 +329,7 @@ def engine_named(project: Project, name: str) -> Callable[[], Engine]:
     )
 
     def make() -> Engine:
-        from mainstem.engine.spark import Spark
+        from mainstem.engine.spark.engine import Spark
 
         memory = f"{memory_bytes(target.memory) >> 20}m" if target.memory else ""
         return Spark(project.state / "tmp", target.master, memory)

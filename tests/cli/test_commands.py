@@ -496,3 +496,14 @@ def test_help_says_what_a_command_does(cli: Cli, name: str) -> None:
     assert code == 0
     assert "Usage:" in out
     assert len(out.splitlines()) > 4
+
+
+@pytest.mark.parametrize("command", ["runs", "releases"])
+def test_names_that_one_copies_stand_in_one_line(
+    tiny_run: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    (receipt,) = (tiny_run / ".mainstem" / "runs").glob("*.json")
+    out = cli("-C", str(tiny_run), command)[1]
+    assert receipt.stem in out
+    assert re.search(r"\br0001\b", out)

@@ -8,10 +8,12 @@ import sqlite3
 import subprocess
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from mainstem.draft import SQLFLUFF
+from servers.mariadb import MariaDB
 from support import Cli
 
 SCHEMAS = Path(__file__).parents[1] / "data" / "stars" / "schemas"
@@ -278,3 +280,32 @@ def test_a_password_in_the_url_is_not_told(cli: Cli) -> None:
     code, out, err = cli("draft", "--from", "postgresql://me:s3cret-word@127.0.0.1:1/nothing")
     assert code == 4
     assert "s3cret-word" not in out + err
+
+
+def test_a_file_named_from_where_one_stands_is_found_by_the_project(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite URLs are relative to the project, and `init` is called from outside it."""
+    folder = tmp_path / "a b#"
+    folder.mkdir()
+    execute(folder / "source.db", SHOP)
+    monkeypatch.chdir(folder)
+    assert cli("init", "project", "--from", "sqlite:///source.db")[0] == 0
+    assert cli("-C", "project", "plan")[0] == 0
+    assert (
+        folder / "project" / ".env"
+    ).read_text() == f"SOURCE_URL=sqlite:///{quote(str(folder))}/source.db\n"
+    assert cli("init", ".", "--from", "sqlite:///source.db")[0] == 0  # inside: movable
+    assert (folder / ".env").read_text() == "SOURCE_URL=sqlite:///source.db\n"
+
+
+def test_a_variable_that_is_set_need_not_be_set(
+    mariadb: MariaDB, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mariadb.create_database("init_told")
+    mariadb.execute("create table t (id int primary key, name varchar(9));", "init_told")
+    url = f"{mariadb.url}init_told"
+    monkeypatch.delenv("INIT_TOLD_URL", raising=False)
+    assert "export INIT_TOLD_URL=" in cli("init", str(tmp_path / "one"), "--from", url)[2]
+    monkeypatch.setenv("INIT_TOLD_URL", url)
+    assert "export" not in cli("init", str(tmp_path / "two"), "--from", url)[2]

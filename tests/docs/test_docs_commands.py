@@ -45,7 +45,7 @@ def run_script(lines: list[str], cwd: Path, env: dict[str, str]) -> str:
         env={**os.environ, **env, "PATH": path},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

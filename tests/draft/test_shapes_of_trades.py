@@ -225,3 +225,32 @@ def test_one_attribute_in_two_roles_is_one_split() -> None:
         """
     )
     assert len([name for name in board(source, "fact_shipments")["dimensions"] if "segment" in name]) == 1
+
+
+LENDING = """
+Branch_Office: branch_code text, branch_name, town
+TBL_genre: id, label
+Title: isbn text, title, genre_id -> TBL_genre
+copy: barcode int, isbn -> Title, branch -> Branch_Office, shelf, binding
+PERSON_T: pno int, surname, given, kind, home_branch -> Branch_Office
+loan_item: loan_no int, barcode -> copy, borrower -> PERSON_T, lent_by -> PERSON_T, lent_on date, fine num
+"""
+
+
+def test_what_a_name_carries_along_is_left_out_of_the_stars_names() -> None:
+    """A table's `_T`, a key's own name before its table's, a word that role and table share."""
+    source = database(LENDING)
+    files = {file.path: file.text for file in render(draft(source), source)}
+    people, copies = files["models/dim_people.sql"], files["models/dim_copies.sql"]
+    assert "key: [person_key]" in people
+    assert "as home_branch_office_town" in people
+    assert "as title" in copies
+    assert "isbn_title" not in copies
+    assert "as genre_label" in copies
+
+
+def test_a_dashboard_splits_by_what_things_are_and_not_by_what_people_are_called() -> None:
+    found = board(database(LENDING), "fact_loan_items")["dimensions"]
+    assert "genre_label" in found
+    assert "borrower_kind" in found
+    assert not [name for name in found if "given" in name or "surname" in name]

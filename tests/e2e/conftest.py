@@ -28,7 +28,7 @@ class Workplace:
     root: Path
     env: dict[str, str] = field(default_factory=dict)
 
-    def call(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def call(self, *arguments: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
         """One command line, wherever it ends."""
         return subprocess.run(
             [sys.executable, "-m", "mainstem", *arguments],

@@ -350,9 +350,37 @@ MUTANTS = (
     _m(
         "rows that find no dimension are let through",
         "contract/model_checks.py",
-        "        if orphans:",
-        "        if orphans > 1_000_000:",
+        "    if orphans:",
+        "    if orphans > 1_000_000:",
         _CHECKS,
+    ),
+    _m(
+        "changed rows are not compared with the kept ones",
+        "contract/part_checks.py",
+        "semi join {added} as a on {same})",
+        "semi join {added} as a on false)",
+        "tests/transform/test_proving.py -k repeats",
+    ),
+    _m(
+        "a dimension's row that went is not looked for",
+        "contract/part_checks.py",
+        "if known is None or orphans or after != rows_added or odd:",
+        "if known is None or orphans or after != rows_added:",
+        "tests/transform/test_proving.py -k refused",
+    ),
+    _m(
+        "a cube keeps what a changed dimension said",
+        "serve/cubepart.py",
+        '            if self._one(f"select count(*) from {keys}"):',
+        "            if not keys:",
+        "tests/serve/test_carried.py -k said",
+    ),
+    _m(
+        "a part of a cube is not proven",
+        "serve/cubetable.py",
+        "    if not proof.holds:\n        raise Unfit",
+        "    if False:\n        raise Unfit",
+        "tests/serve/test_carried.py -k missed",
     ),
     _m(
         "a broken promise is a warning",
@@ -365,8 +393,8 @@ MUTANTS = (
     _m(
         "a run with errors publishes",
         "run/execute.py",
-        "    if board.errors or hold:",
-        "    if hold:",
+        "    if board.errors or options.hold:",
+        "    if options.hold:",
         _RUN,
     ),
     _m(
@@ -482,7 +510,7 @@ MUTANTS = (
     _m(
         "a held step is published",
         "run/execute.py",
-        "    if board.errors or hold:",
+        "    if board.errors or options.hold:",
         "    if board.errors:",
         "tests/run/test_resume.py -k held",
     ),

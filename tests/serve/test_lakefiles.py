@@ -17,7 +17,8 @@ from mainstem.errors import ProofFailed, UsageError
 from mainstem.serve.bundle import build
 from mainstem.serve.config import Limits
 from mainstem.serve.console import SqlRequest, answer
-from mainstem.serve.lakefiles import LakeFiles, Reader, name_of
+from mainstem.serve.lakefiles import name_of
+from mainstem.serve.lakesystem import LakeFiles, Reader
 from mainstem.serve.served import open_protected
 
 from . import laid, shop

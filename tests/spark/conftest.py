@@ -12,7 +12,8 @@ import pytest
 
 from mainstem.engine.binder import Binder
 from mainstem.engine.duckdb import DuckDB
-from mainstem.engine.spark import Spark, settings
+from mainstem.engine.spark import settings
+from mainstem.engine.spark.engine import Spark
 from mainstem.job.emit import EXTENSIONS
 from mainstem.schema import TableName
 from spark import expressions

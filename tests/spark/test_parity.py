@@ -15,7 +15,7 @@ from mainstem import wiring
 from mainstem.arrow import type_of
 from mainstem.engine.duckdb import DuckDB
 from mainstem.engine.port import Engine
-from mainstem.engine.spark import Spark
+from mainstem.engine.spark.engine import Spark
 from mainstem.parity import ModelParity, compare, lines, parity
 from mainstem.project.load import load_project
 from mainstem.schema import Column, TableName

@@ -186,7 +186,9 @@ def fold_prefix(found: Found, path: Path, twice: bool = False) -> str:
     prefix = said or own
     if said and not works_here(found, last):
         same = said.partition("_")[0] == own.partition("_")[0]
-        prefix = own if same else said if said.endswith(own) else f"{said}_{own}"
+        head, _, tail = own.partition("_")
+        met = f"{said}_{tail}" if tail and said.endswith(f"_{head}") else f"{said}_{own}"
+        prefix = own if same else said if said.endswith(own) else met
     if twice and len(path) > 1:
         before = naming.role(path[0], found.graph[path[0].table], found.graph[path[0].target])
         head = before or naming.entity(found.graph[path[0].target])

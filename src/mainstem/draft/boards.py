@@ -28,12 +28,13 @@ _SELDOM = 0.2  # share of rows without a date from which it is not the one peopl
 _BARS = 40  # values up to which a split can be read
 _COLORS = 8  # of the palette
 _MANY = 1_000_000  # rows, above which the days of three attributes make a cube too large for the browser
-_PLACES = ("country", "nation", "region", "territory", "state", "province", "city")
+_PLACES = ("country", "nation", "region", "territory", "state", "province", "city", "town")
 _KINDS = (
     "category",
     "line",
     "genre",
     "type",
+    "kind",
     "family",
     "group",
     "brand",
@@ -244,7 +245,7 @@ def _score(graph: Graph, dimension: Dimension, attribute: SourceColumn, link: Li
         return 0.0
     if said[-1] in ("description", "address", "comment", "comments", "notes", "url", "phone", "text"):
         return 0.0
-    tail = said[-2:] if said[-1] == "name" else said[-1:]
+    tail = said[-2:] if said[-1] in ("name", "label") else said[-1:]
     score = _by_name(tail)
     score = _by_values(graph, dimension, attribute, score)
     if score and len(link.path) > 2:
@@ -276,7 +277,7 @@ def _by_values(graph: Graph, dimension: Dimension, attribute: SourceColumn, scor
 def _by_name(tail: list[str]) -> float:
     """What the words of an attribute promise: a place, a kind of thing."""
     score = 0.0
-    for place, worth in zip(_PLACES, (6, 6, 4.5, 4, 3, 3, 1), strict=True):
+    for place, worth in zip(_PLACES, (6, 6, 4.5, 4, 3, 3, 1, 1), strict=True):
         if place in tail:
             score = max(score, worth)
     for kind in _KINDS:

@@ -282,6 +282,8 @@ def _person(c: Named) -> Use | None:
         and c.said[-2] in ("first", "last", "middle", "given", "family", "full")
     ):
         return Use.PERSON
+    if c.said == ("given",) and c.column.type.kind is Kind.STRING:
+        return Use.PERSON
     return Use.PERSON if c.ends(frozenset({"phone", "fax", "username"})) else None
 
 

@@ -113,7 +113,9 @@ def _table_words(tables: list[Table]) -> dict[str, tuple[str, ...]]:
     split = {table.name: words.split(table.source_name or table.name) or ("table",) for table in tables}
     prefix = words.common_prefix(list(split.values()), 0.6) if len(split) > 3 else ""
     noise = {prefix, "tbl", "tb", "t", "vw", "stg", "raw"} - {""}
-    return {n: (w[1:] if len(w) > 1 and w[0] in noise else w) for n, w in split.items()}
+    bare = {n: (w[1:] if len(w) > 1 and w[0] in noise else w) for n, w in split.items()}
+    tails = {"tbl", "tab", "t"}
+    return {n: (w[:-1] if len(w) > 1 and w[-1] in tails else w) for n, w in bare.items()}
 
 
 def _audit_links(tables: list[Table]) -> frozenset[tuple[str, str]]:

@@ -44,8 +44,11 @@ def line_entity(line: Node, header: Node) -> str:
 def role(hop: Hop, source: Node, target: Node) -> str:
     """What the target is to the source, by the foreign key's name; empty where that is the target itself.
 
-    `salesRepEmployeeNumber` → sales_rep; `customer_id` → ''; `departure_airport` → departure.
+    `salesRepEmployeeNumber` → sales_rep; `customer_id` → ''; `departure_airport` → departure; a column that
+    has the name of the key itself (`isbn`) says nothing of a role.
     """
+    if [c.lower() for c in hop.columns] == [c.lower() for c in hop.target_columns]:
+        return ""
     said = list(words.split(hop.columns[-1])) if len(hop.columns) == 1 else []
     while len(said) > 1 and said[-1] in lexicon.KEY_WORDS:
         said.pop()

@@ -145,37 +145,46 @@ class Merger:
         """The files in which a row of the change differs, and those that have some of them, all alike."""
         touched, same = list[Path](), list[Path]()
         rows, part = self._ref(self._names[0]), self._ref(self._names[1])
-        matching = f"{rows} b on {self._same(change.key)}"
-        for file in self._candidates(change) if change.rows else ():
+        for file, within in self._candidates(change) if change.rows else ():
             self._engine.attach_files(self._names[1], [file], self._table.columns)
+            matching = f"{rows} b on {self._same(change.key)}{within}"
             if not self._any(f"select 1 from {part} a semi join {matching}"):
                 continue
             differs = self._any(f"select 1 from {part} a join {matching} where {self._unlike(change.key)}")
             (touched if differs else same).append(file)
         return touched, same
 
-    def _candidates(self, change: Change) -> list[Path]:
+    def _candidates(self, change: Change) -> list[tuple[Path, str]]:
         """The files that may hold a key of the change, by the least and the greatest values that their
-        footers tell."""
+        footers tell; SQL that narrows the change to those between them, where they are whole numbers."""
         known = [
             name
             for name in change.key
             if self._table.column(name).type.kind in _BOUNDED and not self._table.column(name).nullable
         ]
         if not known:
-            return list(change.files)
+            return [(file, "") for file in change.files]
         asked = ", ".join(
             f"{of}({self._quote(name)}) as {of}{at}" for at, name in enumerate(known) for of in ("min", "max")
         )
-        found = self._engine.query(f"select {asked} from {self._ref(self._names[0])}")
-        values = [column[0].as_py() for column in found.columns]
+        answer = self._engine.query(f"select {asked} from {self._ref(self._names[0])}")
+        values = [column[0].as_py() for column in answer.columns]
         wanted = {name: (values[2 * at], values[2 * at + 1]) for at, name in enumerate(known)}
-        return [file for file in change.files if self._overlaps(file, wanted)]
+        found = []
+        for file in change.files:
+            bounds = self._lake.bounds(self._head.name, file, known)
+            pairs = [(wanted[name], bounds[name]) for name in bounds]
+            if all(low <= most and least <= high for (low, high), (least, most) in pairs):
+                found.append((file, self._within(bounds)))
+        return found
 
-    def _overlaps(self, file: Path, wanted: Mapping[str, tuple[Any, Any]]) -> bool:
-        bounds = self._lake.bounds(self._head.name, file, list(wanted))
-        pairs = ((wanted[name], bounds[name]) for name in wanted if name in bounds)
-        return all(low <= most and least <= high for (low, high), (least, most) in pairs)
+    def _within(self, bounds: Mapping[str, tuple[Any, Any]]) -> str:
+        parts = [
+            f" and b.{self._quote(name)} between {least} and {most}"
+            for name, (least, most) in bounds.items()
+            if self._table.column(name).type.kind in (Kind.INT, Kind.LONG)
+        ]
+        return "".join(parts)
 
     def _unlike(self, key: Sequence[str]) -> str:
         """SQL: some value of a and b differs, to the bit: -0.0 is not 0.0."""

@@ -77,9 +77,13 @@ class Document:
 
 
 def document(world: World, run: str, catalog: str = "lake") -> Document:
-    """The job's document, without settings and secrets. Raises ConfigErrors for models that Spark cannot run
-    as DuckDB does, each part at its file and line."""
-    models, asked, promises = _models(world, run, catalog)
+    """The job's document, without settings and secrets. Raises ConfigErrors for rules of contracts and models
+    that Spark cannot run as DuckDB does, each part at its file and line."""
+    errors: list[UsageError] = []
+    tables = [one for step in world.ingest if (one := _known_table(world, step, run, catalog, errors))]
+    models, asked, promises = _models(world, run, catalog, errors)
+    if errors:
+        raise ConfigErrors(errors)
     value = {
         "format": FORMAT,
         "run": run,
@@ -102,7 +106,7 @@ def document(world: World, run: str, catalog: str = "lake") -> Document:
         "attached": {
             str(name): {"view": view_name(name), **_stands(version)} for name, version in world.bases.items()
         },
-        "tables": [_table(world, step, run, catalog) for step in world.ingest],
+        "tables": tables,
         "models": models,
     }
     return Document(value, asked, promises)
@@ -113,6 +117,17 @@ def _stands(version: TableVersion) -> dict[str, Any]:
 
 
 # Tables
+
+
+def _known_table(
+    world: World, step: IngestStep, run: str, catalog: str, errors: list[UsageError]
+) -> dict[str, Any] | None:
+    """The table, or what is wrong with its rules."""
+    try:
+        return _table(world, step, run, catalog)
+    except ConfigErrors as error:
+        errors.extend(error.errors)
+        return None
 
 
 def _table(world: World, step: IngestStep, run: str, catalog: str) -> dict[str, Any]:
@@ -245,13 +260,12 @@ def _standing(world: World, step: IngestStep, head: TableVersion) -> dict[str, A
 _Built = tuple[list[dict[str, Any]], dict[TableName, Sequence[Question]], dict[TableName, Promise]]
 
 
-def _models(world: World, run: str, catalog: str) -> _Built:
+def _models(world: World, run: str, catalog: str, errors: list[UsageError]) -> _Built:
     files = {TableName(MART, model.name): model for model in world.project.models}
     steps = {step.name: step for step in world.plan.models}
     found: list[dict[str, Any]] = []
     asked: dict[TableName, Sequence[Question]] = {}
     promises: dict[TableName, Promise] = {}
-    errors: list[UsageError] = []
     with Binder() as binder:
         for source, database in world.databases.items():
             for table in database.tables:
@@ -271,8 +285,6 @@ def _models(world: World, run: str, catalog: str) -> _Built:
                 errors.extend(error.errors)
                 continue
             found.append(value)
-    if errors:
-        raise ConfigErrors(errors)
     return found, asked, promises
 
 

@@ -225,6 +225,7 @@ class Job:
         self.snapshots = {}
         self.spaces = set()
         self.branch = plan.get("branch", "")
+        self.read_as = []  # tables with the snapshot that has the rows in quarantine, too
 
     def run(self):
         for name, known in self.plan["attached"].items():
@@ -436,7 +437,10 @@ class Job:
             return
         was = done["rows"]
         self.fill(table, rest, replace=True)
-        self.forget(table, done["snapshot"])
+        if self.branch:
+            self.read_as.append((table, done["snapshot"]))  # the branch descends from it until it has moved
+        else:
+            self.forget(table, done["snapshot"])
         done.update(self.written(table))
         if done["rows"] + aside["rows"] != was or not self.adds_up(table, done["found"]):
             text = f"raw and quarantine together are not the {was:,} rows of the source"
@@ -618,6 +622,8 @@ class Job:
             if self.branch and table["name"] in self.changed:
                 catalog, _, name = table["target"].partition(".")
                 self.spark.sql(f"CALL {catalog}.system.fast_forward('{text(name)}', 'main', '{self.branch}')")
+        for table, snapshot in self.read_as:
+            self.forget(table, snapshot)
 
     def written(self, table):
         """What the table's metadata says, without a query; its view shows what was written."""
@@ -725,9 +731,8 @@ def explained(error, table):
 def error_class(error, said):
     """The name of an error, which holds no value of a row: Spark's own, else that of the Java class."""
     own = re.search(r"(?:^|Exception: |Error: )\[([A-Z][A-Z0-9_.]+)\]", said)
-    first = said.partition("\n")[0]
-    java = re.findall(r"(?:^|[\s:])((?:[a-z]\w*\.)+[A-Z]\w*(?:Exception|Error))\b", first)
-    return own[1] if own else java[-1] if java else type(error).__name__
+    java = re.search(r"^(?:: )?((?:[a-z]\w*\.)+[A-Z]\w*)(?::|$)", said, re.MULTILINE)
+    return own[1] if own else java[1] if java else type(error).__name__
 
 
 def work(plan):

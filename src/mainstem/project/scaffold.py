@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
 
 from mainstem.errors import UsageError
 from mainstem.project.load import FILE, STATE
@@ -64,6 +65,17 @@ def write_project(root: Path, scaffold: Scaffold) -> Written:
     except OSError as error:
         raise UsageError(f"{root} cannot be written: {error.strerror}") from None
     return Written(tuple(written), tuple(kept), variable, secret, shown)
+
+
+def settled_url(url: str, root: Path, base: Path) -> str:
+    """The URL as a project in `root` has to write it: a SQLite file that was named relative to `base` is
+    named relative to the project if it is inside, else absolutely. Others stay as they are."""
+    path = unquote(urlsplit(url).path)[1:]
+    if not url.lower().startswith("sqlite:") or not path or Path(path).is_absolute():
+        return url
+    file, home = (base / path).resolve(), root.resolve()
+    inside = file.relative_to(home) if file.is_relative_to(home) else file
+    return f"sqlite:///{quote(inside.as_posix())}"
 
 
 def _digest(text: str) -> str:
@@ -122,7 +134,7 @@ name: {quoted}
 sources:
   {quoted}:
     url: "{{{{ env_var('{variable}') }}}}"   # from the environment or .env, never written here
-    proof: full   # every cell is compared with the source; count: the rows; off: nothing
+    proof: full   # every cell is compared with the source; changes, count, off: less (docs/proof.md)
 """ + (
         f"    draft:   # how the star was drafted; mainstem draft does it the same way\n{chosen}"
         if chosen

@@ -18,7 +18,6 @@ from mainstem.run import receipt as receipts
 from mainstem.run import resume, serving
 from mainstem.run.board import Board
 from mainstem.run.ingesting import ingest_source
-from mainstem.run.onspark import run_on_spark
 from mainstem.run.parts import Parts, RunOptions
 from mainstem.run.receipt import Receipt, TableEntry
 from mainstem.run.transforming import Transformation
@@ -64,6 +63,8 @@ def execute(plan: Plan, parts: Parts, options: RunOptions, emit: Emit) -> Outcom
         if parts.job is None:
             _run_steps(parts, options, board, run, emit)
         else:
+            from mainstem.run.onspark import run_on_spark  # the compiler of Spark's SQL: here alone
+
             run_on_spark(parts, parts.job, options, board, run, emit)
         release, published = _concluded(parts, board, receipt, options)
     except BaseException as error:

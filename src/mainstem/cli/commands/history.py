@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -171,8 +171,10 @@ def _table(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
 
     shown = Table(box=None, pad_edge=False, header_style="bold")
     right = ("rows", "size", "seconds", "tables", "read", "errors")
+    whole = ("run", "release")  # to be copied: a name in two lines is none
     for name in columns:
-        shown.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if name in right else "left"
+        shown.add_column(name, justify=justify, overflow="fold", no_wrap=name in whole)
     for row in rows:
         shown.add_row(*(Text(str(value)) for value in row))
     console.out().print(shown)

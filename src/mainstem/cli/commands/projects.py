@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +23,7 @@ from mainstem.cli.commands.drafting import (
 )
 from mainstem.cli.commands.pipeline import run_project
 from mainstem.plan import Choices
-from mainstem.project.scaffold import Scaffold, write_project
+from mainstem.project.scaffold import Scaffold, settled_url, write_project
 from mainstem.project.secrets import redact, secrets_of
 from mainstem.source.port import SourceOptions
 from mainstem.text import count
@@ -55,7 +56,8 @@ def make_project(directory: Path, url: str, looking: Looking | None = None) -> N
     drafted = draft_url(url, SourceOptions(), Path.cwd(), chosen)
     database, files = drafted.database, drafted.files
     name = wiring.database_name(url) or database.name
-    made = write_project(directory, Scaffold(name, url, files, chosen.chosen()))
+    kept = settled_url(url, directory, Path.cwd())
+    made = write_project(directory, Scaffold(name, kept, files, chosen.chosen()))
     console.out().print(
         f"{directory}: {count(len(database.tables), 'table')} of {database.name} ({database.engine}), "
         f"{count(len(made.written), 'file')} written",
@@ -70,7 +72,7 @@ def make_project(directory: Path, url: str, looking: Looking | None = None) -> N
         console.note(f"  and {len(drafted.star.notes) - _NOTES} more: mainstem draft")
     for path in made.kept:
         console.note(f"  kept, because it was edited: {path}")
-    if made.needs_variable:
+    if made.needs_variable and os.environ.get(made.variable) != url:
         console.note(
             f"  set the source's URL: export {made.variable}='{made.shown_url}'  (or in {directory}/.env)"
         )

@@ -1,5 +1,1 @@
-"""Spark 3.5 as an engine: a local session over the same Iceberg tables."""
-
-from mainstem.engine.spark.engine import Spark
-
-__all__ = ["Spark"]
+"""Spark 3.5 as an engine: a local session over the same Iceberg tables. `engine.Spark` is the adapter."""

@@ -92,9 +92,8 @@ def failure(text: str, *, rows: bool) -> EngineFailed | LakeUnavailable:
         return LakeUnavailable("a file of the lake cannot be read or written by Spark")
     classes = re.findall(r"(?:^|Exception: |Error: )\[([A-Z][A-Z0-9_.]+)\]\s*([^\n]*)", text)
     if rows:
-        first = text.partition("\n")[0]
-        java = re.findall(r"(?:^|[\s:])((?:[a-z]\w*\.)+[A-Z]\w*(?:Exception|Error))\b", first)
-        name = classes[0][0] if classes else java[-1] if java else "no reason given"
+        java = re.search(r"^(?:: )?((?:[a-z]\w*\.)+[A-Z]\w*)(?::|$)", text, re.MULTILINE)
+        name = classes[0][0] if classes else java[1] if java else "no reason given"
         return EngineFailed(f"Spark failed: {name}")
     if not classes:
         first = re.sub(r"^An error occurred while calling \S+\s*:?\s*", "", text).strip().partition("\n")[0]
