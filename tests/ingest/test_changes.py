@@ -135,6 +135,11 @@ def _wrong(summary: dict[str, Any]) -> None:
     summary[SUMS] = json.dumps(document)
 
 
+def _wrong_of_another_form(summary: dict[str, Any]) -> None:
+    _wrong(summary)
+    summary[SUMS] = summary[SUMS].replace('"form": "1:', '"form": "0:')
+
+
 def _wrong_nulls(summary: dict[str, Any]) -> None:
     document = json.loads(summary[SUMS])
     for entry in document["files"].values():
@@ -163,10 +168,7 @@ def test_what_is_remembered_wrongly_stops_the_run(tmp_path: Path, wrong: Any) ->
     [
         lambda summary: summary.pop(SUMS),
         lambda summary: summary.update({SUMS: "{"}),
-        lambda summary: (
-            _wrong(summary),
-            summary.update({SUMS: summary[SUMS].replace('"form": "1:', '"form": "0:')}),
-        ),
+        _wrong_of_another_form,
         lambda summary: summary.update({SUMS: summary[SUMS].replace('"files":{', '"files":{"data/x":0,')}),
     ],
     ids=["missing", "cut off", "of another form", "of no file"],
