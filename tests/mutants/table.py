@@ -293,7 +293,7 @@ MUTANTS = (
     ),
     _m(
         "a restored source is followed",
-        "ingest/load.py",
+        "ingest/since.py",
         "        self._require_advance(load, last)\n",
         "",
         _MORE,
@@ -315,7 +315,7 @@ MUTANTS = (
     _m(
         "several rows of one key are merged",
         "ingest/merge.py",
-        "            self._require_unique(key, change.rows)\n",
+        "            self._require_unique(key, staged.rows)\n",
         "",
         _MORE,
     ),
@@ -489,7 +489,7 @@ MUTANTS = (
     _m(
         "what is taken over is not compared",
         "run/ingesting.py",
-        "if not step.taken or load.level is ProofLevel.FULL or load.head is None:",
+        "if not step.taken or load.level not in _UNCOMPARED or load.head is None:",
         "if not step.taken or load.head is None:",
         "tests/run/test_resume.py -k 'moved_meanwhile or moves'",
     ),
@@ -530,7 +530,7 @@ MUTANTS = (
     ),
     _m(
         "a back-fill reads nothing again",
-        "ingest/load.py",
+        "ingest/since.py",
         "        if load.window:\n            again = window_condition",
         "        if False:\n            again = window_condition",
         "tests/ingest/test_window.py -k 'sqlite or command_line'",

@@ -22,7 +22,7 @@ from mainstem.lake.files import Files
 
 LEASE = timedelta(hours=1)
 _TAKEN = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
-_MISSING = ("404", "NoSuchKey", "NotFound")
+_MISSING = ("NoSuchKey", "404")
 _BROKEN_OFF = (IncompleteReadError, HTTPClientError)
 _READS = 3
 
@@ -48,14 +48,15 @@ class S3Files(Files):
         raise AssertionError("unreachable")
 
     def exists(self, location: str) -> bool:
-        """See Files."""
+        """See Files. The answer to a HEAD has no body to say whether the object or the bucket is missing."""
         with _mapped(location):
             try:
-                self._client.head_object(**_place(location))
+                self._client.get_object(**_place(location), Range="bytes=0-0")["Body"].close()
             except ClientError as error:
-                if code_of(error) in _MISSING:
+                if code_of(error) == "NoSuchKey":
                     return False
-                raise
+                if code_of(error) != "InvalidRange":  # an empty object
+                    raise
         return True
 
     def write(self, location: str, content: bytes) -> None:
