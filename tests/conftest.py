@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,9 @@ from mainstem.run import ingesting
 from servers.mariadb import MariaDB
 from servers.postgres import Postgres
 from support import MODELS, Cli, make_project
+
+# Spark's jobs of the tests are short: the optimising compiler and the parallel collector only cost them.
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 
 FIRST = ("spark", "airflow", "faults", "docs", "e2e", "cloud", "run")
 """The rooms that take longest: two workers that begin with them end at the same time."""
