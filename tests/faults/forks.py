@@ -37,6 +37,8 @@ def become(job: dict[str, Any]) -> None:
     """Turn this fork into the command line that the job asks for."""
     os.setpgid(0, 0)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    # Where tests run in the background of a shell, SIGINT is ignored and its children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(job["cwd"])
     os.environ.clear()
     os.environ.update(job["env"])

@@ -35,7 +35,7 @@ FAULTS = [
     ),
     (
         CONFIG + "    proof: most\n",
-        "mainstem.yml:5: sources.shop.proof: input should be 'full', 'count' or 'off'",
+        "mainstem.yml:5: sources.shop.proof: input should be 'full', 'changes', 'count' or 'off'",
     ),
     (CONFIG + "    timeout: 0\n", "mainstem.yml:5: sources.shop.timeout: input should be greater than 0"),
     (
