@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -100,12 +101,16 @@ class Merger:
         # Those in quarantine at the end: they have two columns more.
         self._engine.attach_files(self._names[2], [*touched, *change.apart], self._table.columns)
         columns, base, rows = self._columns("a"), self._ref(self._names[2]), self._ref(self._names[0])
-        _, merged = self._engine.stream(
-            f"select {columns} from {base} a anti join {rows} b on {self._same(key)} union all {added}"
-        )
+        stays = f"select {columns} from {base} a anti join {rows} b on {self._same(key)}"
+        merged = self._one_by_one(stays, added)
         kept = [file for file in change.files if file not in set(touched)]
         staged = self._lake.stage(self._head.name, self._table.columns, merged, keep=kept)
         return Merged(staged, tuple(same))
+
+    def _one_by_one(self, *selects: str) -> Iterator[pa.RecordBatch]:
+        """The rows of several SELECTs: as one UNION ALL, DuckDB 1.5 can wait for itself for ever when it
+        streams."""
+        return chain.from_iterable(self._engine.stream(sql)[1] for sql in selects)
 
     def arrived(self, change: Change, merged: Merged) -> str:
         """SQL for the rows of a merged version that have the change's keys. Good until the next merge."""
@@ -124,9 +129,8 @@ class Merger:
             self._engine.attach_files(self._names[2], [*touched, *staged.files], self._table.columns)
             columns = ", ".join(self._quote(column.name) for column in self._table.columns)
             base, added = self._ref(self._names[2]), self._ref(self._names[0])
-            _, rows = self._engine.stream(
-                f"select {columns} from {base} where not ({inside}) union all select {columns} from {added}"
-            )
+            stays = f"select {columns} from {base} where not ({inside})"
+            rows = self._one_by_one(stays, f"select {columns} from {added}")
             kept = [file for file in staged.kept if file not in set(touched)]
             repaired = self._lake.stage(self._head.name, self._table.columns, rows, keep=kept)
         finally:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from mainstem import metadata
@@ -187,11 +188,10 @@ class Rebuilder:
         names = ", ".join(quoted(column.name) for column in head.columns)
         base, found = quoted(*_BASE), quoted(*_KEYS)
         left = ", ".join(f"a.{quoted(column.name)}" for column in head.columns)
-        sql = (
-            f"select {left} from {base} as a anti join {found} as b on {same}\n"
-            f"union all\nselect {names} from (\n{self._model.sql}\n)"
-        )
-        _, rows = self._engine.stream(sql)
+        stays = f"select {left} from {base} as a anti join {found} as b on {same}"
+        made = f"select {names} from (\n{self._model.sql}\n)"
+        # One after the other: as one UNION ALL, DuckDB 1.5 can wait for itself for ever when it streams.
+        rows = chain.from_iterable(self._engine.stream(sql)[1] for sql in (stays, made))
         kept = [file for file in files if file not in set(touched)]
         return self._lake.stage(head.name, head.columns, rows, on_rows, keep=kept)
 
