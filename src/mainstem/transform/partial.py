@@ -20,6 +20,7 @@ from mainstem.model.rowwise import Rowwise
 from mainstem.project.modelfile import ModelFile
 from mainstem.schema import Column, Kind, TableName
 from mainstem.text import count, joined, quoted
+from mainstem.transform.explain import rows_of
 from mainstem.transform.shape import shape_of
 
 MOST = 0.25  # of the grain's rows: beyond, building everything is as quick
@@ -28,7 +29,7 @@ _FEW = 4 << 20  # bytes that are compared however large their share is
 _SMALL, _MANY = 4 << 20, 8  # files of the model's table that are gathered into one when there are many
 
 _KEYS, _GRAIN, _BASE, _PART = (TableName("part", name) for name in ("keys", "grain", "base", "file"))
-_ADDED, _REMOVED = TableName("part", "added"), TableName("part", "removed")
+_BOUNDED = (Kind.INT, Kind.LONG, Kind.DATE, Kind.STRING, Kind.BINARY)  # by them files are passed over
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,35 +126,38 @@ class Rebuilder:
         grain = self._partial.inputs[self._shape.grain]
         wanted = list(self._shape.key.values())
         columns = tuple(next(c for c in grain.columns if c.name.casefold() == w.casefold()) for w in wanted)
-        named = ", ".join(quoted(c.name) for c in columns)
-        found: list[Staged] = []
-        for name, moved in self._partial.moved.items():
-            changed = self._changed(moved)
-            parts = [f"select distinct {named} from {changed} as t0"] if name == self._shape.grain else []
-            parts += [
-                self._shape.affected(index, changed)
-                for index, one in enumerate(self._shape.joined)
-                if one.table == name
-            ]
-            found.append(self._kept(columns, "\nunion\n".join(parts)))
-        self._engine.attach_files(_KEYS, [file for one in found for file in one.files], columns)
-        return self._kept(columns, f"select distinct {named} from {quoted(*_KEYS)}", _KEYS)
+        named = ", ".join(quoted(name) for name in wanted)
+        found: list[str] = []
+        for place, (name, moved) in enumerate(self._partial.moved.items()):
+            if name == self._shape.grain:
+                found.append(f"select distinct {named} from {self._changed(place, moved, wanted)} as t0")
+            for index, one in enumerate(self._shape.joined):
+                if one.table == name:
+                    changed = self._changed(place, moved, [equal.right for equal in one.on])
+                    found.append(self._shape.affected(index, changed))
+        spelled = ", ".join(f"{quoted(w)} as {quoted(c.name)}" for w, c in zip(wanted, columns, strict=True))
+        united = "\nunion\n".join(found) or f"select {named} from {quoted(*grain.name)} where false"
+        return self._kept(columns, f"select {spelled} from (\n{united}\n)", _KEYS)
 
-    def _changed(self, moved: _Moved) -> str:
-        """The rows of an input that only one of its two versions has."""
-        self._engine.attach_files(_ADDED, moved.added, moved.columns)
-        self._engine.attach_files(_REMOVED, moved.removed, moved.columns)
-        names = [quoted(column.name) for column in moved.columns]
-        # One grouping; EXCEPT ALL would number all rows. Zeros of both signs are equal to a group.
-        signs = [
-            f"signbit({name})"
-            for name, column in zip(names, moved.columns, strict=True)
+    def _changed(self, place: int, moved: _Moved, wanted: Sequence[str]) -> str:
+        """The rows of an input that only one of its two versions has: the columns that are `wanted`. Rows are
+        told apart by these and a hash of 64 bits over all columns: grouped by all, they take twice as long.
+        EXCEPT ALL would number all rows."""
+        added, removed = (TableName("part", f"{what} {place}") for what in ("added", "removed"))
+        self._engine.attach_files(added, moved.added, moved.columns)
+        self._engine.attach_files(removed, moved.removed, moved.columns)
+        everything = [quoted(column.name) for column in moved.columns]
+        everything += [  # zeros of both signs have one hash
+            f"signbit({quoted(column.name)})"
+            for column in moved.columns
             if column.type.kind in (Kind.FLOAT, Kind.DOUBLE)
         ]
+        names = ", ".join(quoted(name) for name in dict.fromkeys(wanted))
+        hashed = f'{names}, hash({", ".join(everything)}) as "+hash"'
         return (
-            f'(select {", ".join(names)} from (select *, 1 as "+-" from {quoted(*_ADDED)} '
-            f"union all select *, -1 from {quoted(*_REMOVED)}) "
-            f'group by {", ".join(names + signs)} having sum("+-") <> 0)'
+            f'(select {names} from (select {hashed}, 1 as "+-" from {quoted(*added)} '
+            f"union all select {hashed}, -1 from {quoted(*removed)}) "
+            f'group by {names}, "+hash" having sum("+-") <> 0)'
         )
 
     def _kept(self, columns: Sequence[Column], sql: str, name: TableName | None = None) -> Staged:
@@ -168,8 +172,10 @@ class Rebuilder:
 
     def _merged(self, keys: Staged, on_rows: Callable[[int], None]) -> Staged:
         grain = self._partial.inputs[self._shape.grain]
-        same = self._same(self._shape.key.values())
-        self._engine.attach_files(_GRAIN, self._holding(_files(grain), grain.columns, same), grain.columns)
+        mine = self._shape.key.values()
+        holding = self._holding(_files(grain), grain.columns, mine) if keys.rows else []
+        self._engine.attach_files(_GRAIN, holding, grain.columns)
+        same = self._same(mine)
         of_keys = f"select a.* from {quoted(*_GRAIN)} as a semi join {quoted(*_KEYS)} as b on {same}"
         # In the grain table's place, so that the model's own SQL runs as it is written.
         self._kept(grain.columns, of_keys, grain.name)
@@ -181,7 +187,7 @@ class Rebuilder:
     def _staged_over(self, keys: Staged, on_rows: Callable[[int], None]) -> Staged:
         head, files = self._head, _files(self._head)
         same = self._same(self._shape.key)
-        touched = self._holding(files, head.columns, same) if keys.rows else []
+        touched = self._holding(files, head.columns, self._shape.key) if keys.rows else []
         small = [file for file in files if file not in touched and file.stat().st_size < _SMALL]
         touched += small if len(small) >= _MANY else []
         self._engine.attach_files(_BASE, touched, head.columns)
@@ -195,14 +201,40 @@ class Rebuilder:
         kept = [file for file in files if file not in set(touched)]
         return self._lake.stage(head.name, head.columns, rows, on_rows, keep=kept)
 
-    def _holding(self, files: Sequence[Path], columns: Sequence[Column], same: str) -> list[Path]:
-        """Those of the files that have a row of the keys."""
-        part = quoted(*_PART)
+    def _holding(self, files: Sequence[Path], columns: Sequence[Column], mine: Iterable[str]) -> list[Path]:
+        """Those of the files that have a row of the keys, which are its columns `mine`."""
+        part, names = quoted(*_PART), list(mine)
+        same = self._same(names)
         sql = f"select 1 as found from {part} as a semi join {quoted(*_KEYS)} as b on {same} limit 1"
         found = []
-        for file in files:
+        for file in self._candidates(files, columns, names):
             self._engine.attach_files(_PART, [file], columns)
             if self._engine.query(sql).num_rows:
+                found.append(file)
+        return found
+
+    def _candidates(
+        self, files: Sequence[Path], columns: Sequence[Column], mine: Sequence[str]
+    ) -> list[Path]:
+        """Those that may have one, by the least and the greatest values that their footers tell."""
+        spelled = {column.name.casefold(): column for column in columns}
+        pairs = [
+            (spelled[left.casefold()].name, quoted(right))
+            for left, right in zip(mine, self._shape.key.values(), strict=True)
+            if spelled[left.casefold()].type.kind in _BOUNDED
+        ]
+        if not pairs or not files:
+            return list(files)
+        asked = ", ".join(f"min({key}), max({key}), count(*) - count({key})" for _, key in pairs)
+        told = rows_of(self._engine, f"select {asked} from {quoted(*_KEYS)}")[0]
+        # Footers do not count NULLs: where the keys have some, they tell nothing.
+        wanted = {
+            name: told[3 * at : 3 * at + 2] for at, (name, _) in enumerate(pairs) if not told[3 * at + 2]
+        }
+        found = []
+        for file in files:
+            bounds = self._lake.bounds(self._head.name, file, list(wanted))
+            if all(wanted[n][0] <= most and least <= wanted[n][1] for n, (least, most) in bounds.items()):
                 found.append(file)
         return found
 
