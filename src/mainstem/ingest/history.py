@@ -19,7 +19,7 @@ from mainstem.ingest.versions import OWN, Versions
 from mainstem.lake import Lake, Staged, TableVersion
 from mainstem.schema import HISTORY, RAW, Column, Kind, Table, TableName, Type, contains
 
-_SMALL = 16 << 20  # bytes: files that are gathered into one when there are many
+_SMALL = 4 << 20  # bytes: files that are gathered into one when there are many
 _MANY = 8
 
 

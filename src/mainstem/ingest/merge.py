@@ -22,7 +22,7 @@ from mainstem.ingest.terms import live_in_lake
 from mainstem.lake import Lake, Staged, TableVersion
 from mainstem.schema import Kind, Table, TableName
 
-_SMALL = 16 << 20  # bytes: files that are gathered into one when there are many
+_SMALL = 4 << 20  # bytes: files that are gathered into one when there are many
 _MANY = 8
 _BOUNDED = (Kind.INT, Kind.LONG, Kind.DATE, Kind.STRING, Kind.BINARY)  # by them files are passed over
 _FLOATS = (Kind.FLOAT, Kind.DOUBLE)

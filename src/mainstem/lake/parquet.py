@@ -29,7 +29,9 @@ from mainstem.lake.values import DataFile
 from mainstem.schema import Column, TableName
 
 GROUP_BYTES = 32 << 20
-FILE_BYTES = 16 << 20  # a change of few rows writes few files again; readers gather small ones
+FILE_BYTES = 16 << 20  # a change of few rows writes few files again; readers gather small ones;
+SHARE = 64  # while a table is small its files are smaller: by its size so far, from
+FIRST_BYTES = 4 << 20  # these on
 SAMPLE = 50_000  # rows by which encodings are chosen
 DISTINCT = 0.5  # a column with a larger share of distinct values gets no dictionary,
 WHOLE_DISTINCT = 0.1  # whole numbers with a smaller one: their differences take less
@@ -240,6 +242,8 @@ class _Writer:
         self.done: list[DataFile] = []
         self.nulls: Counter[int] = Counter()
         self.open: _OpenFile | None = None
+        self.encoded: Encodings | None = None
+        self.written = self.chosen = 0  # bytes in files that are closed; … when encodings were chosen
 
     def checked(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The batch under the file's schema, without a copy."""
@@ -259,12 +263,12 @@ class _Writer:
         with storage.mapped(self.name):
             table = pa.Table.from_batches(batches, self.schema)
             if self.open is None:
-                self.open = self._next(encodings(table))
+                self.open = self._next(self._encodings(table))
             self.open.parquet.write_table(table, row_group_size=max(1, table.num_rows))
             for field_id, column in zip(self.field_ids, table.columns, strict=True):
                 self.nulls[field_id] += column.null_count
             crash.point("stage.group")
-            if self.open.sink.tell() >= FILE_BYTES:
+            if self.open.sink.tell() >= min(FILE_BYTES, max(FIRST_BYTES, self.written // SHARE)):
                 self._close(self.open)
 
     def finish(self) -> tuple[DataFile, ...]:
@@ -287,6 +291,12 @@ class _Writer:
             self.open = None
         storage.remove(self.paths)
 
+    def _encodings(self, table: pa.Table) -> Encodings:
+        """Those of the files before, for as long as a large file."""
+        if self.encoded is None or self.written - self.chosen >= FILE_BYTES:
+            self.encoded, self.chosen = encodings(table), self.written
+        return self.encoded
+
     def _next(self, encoded: Encodings) -> _OpenFile:
         storage.make_folder(self.folder)
         path = self.folder / f"{self.stem}-{len(self.paths):04d}.parquet"
@@ -298,9 +308,9 @@ class _Writer:
     def _close(self, file: _OpenFile) -> None:
         self.open = None
         footer = file.close()
-        self.done.append(
-            DataFile(file.path, footer.num_rows, file.path.stat().st_size, dict(self.nulls), footer)
-        )
+        size = file.path.stat().st_size
+        self.written += size
+        self.done.append(DataFile(file.path, footer.num_rows, size, dict(self.nulls), footer))
 
 
 @dataclass(frozen=True, slots=True)
