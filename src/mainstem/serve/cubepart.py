@@ -18,7 +18,7 @@ import duckdb
 from mainstem.engine import views
 from mainstem.schema import MART, Column, Kind, TableName, Type
 from mainstem.serve.cube import CubePlan, Types
-from mainstem.serve.cubesql import ROWS, Join, cube_sql, order_sql
+from mainstem.serve.cubesql import ROWS, Join, cube_sql, mart, order_sql
 from mainstem.text import count, quoted
 
 MOST = 0.25  # of the fact's rows, or of a cube's cells out of their order: beyond, all is made anew
@@ -137,8 +137,11 @@ class Parting:
         plan, part = self._plan, self._part
         before = {model: self._read(model, (*m.removed, *m.kept)) for model, m in part.dimensions.items()}
         joins = plan.joins
-        gone = cube_sql(plan.model, plan.dimensions, plan.columns, joins, {**before, plan.model: old})
-        come = cube_sql(plan.model, plan.dimensions, plan.columns, joins, {plan.model: new})
+        models = dict.fromkeys(join.table for join in joins)
+        was = {model: self._used(model, before.get(model) or mart(model), old) for model in models}
+        are = {model: self._used(model, mart(model), new) for model in models}
+        gone = cube_sql(plan.model, plan.dimensions, plan.columns, joins, {**was, plan.model: old})
+        come = cube_sql(plan.model, plan.dimensions, plan.columns, joins, {**are, plan.model: new})
         by = [quoted(d.name) for d in plan.dimensions]
         sums = [quoted(name) for name in (*(c.name for c in plan.columns), ROWS)]
         counted = ", ".join(f"sum({_SIGN} * coalesce({name}, 0)) as {name}" for name in sums)
@@ -212,6 +215,16 @@ class Parting:
                 conditions.append(f"coalesce({quoted(join.key)} in (select k from {keys}), false)")
         return " or ".join(conditions)
 
+    def _used(self, model: str, relation: str, rows: str) -> str:
+        """The rows of a dimension to which those rows of the fact refer: numbering all of a large one takes
+        longer than the rest."""
+        keys = " or ".join(
+            f"{quoted(join.target)} in (select {quoted(join.key)} from {rows})"
+            for join in self._plan.joins
+            if join.table == model
+        )
+        return f"(select * from {relation} where {keys})"
+
     def _read(self, model: str, files: Sequence[Path]) -> str:
         used = [name for j in self._plan.joins if j.table == model for name in _of_join(self._plan, j)]
         return _relation(files, _columns(self._part.types[model], list(dict.fromkeys(used))) or ())
@@ -253,6 +266,17 @@ def replace_sql(plan: CubePlan, cells: str, fresh: str) -> tuple[str, str]:
         f"insert into {cells} ({names}) select {names} from {fresh} where {quoted(ROWS)} > 0"
         f"{order_sql(plan.dimensions)}",
     )
+
+
+def update_sql(plan: CubePlan, cells: str, fresh: str) -> str:
+    """Statement that gives the changed cells of the table `cells` their sums, where they stand."""
+    sums = ", ".join(f"{name} = f.{name}" for name in map(quoted, _sums(plan)))
+    return f"update {cells} as c set {sums} from {fresh} as f where c.rowid = f.{_ROW}"
+
+
+def same_cells(fresh: str) -> str:
+    """SELECT of the number of changed cells that come or go."""
+    return f"select count(*) from {fresh} where {_ROW} is null or {quoted(ROWS)} = 0"
 
 
 def _sums(plan: CubePlan) -> list[str]:

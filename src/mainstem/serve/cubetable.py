@@ -15,9 +15,26 @@ import duckdb
 from mainstem.arrow import type_of
 from mainstem.schema import Kind, Type
 from mainstem.serve.cube import SCHEMA, CubePlan
-from mainstem.serve.cubepart import MOST, Part, Parting, Unfit, merged_sql, replace_sql
+from mainstem.serve.cubepart import (
+    MOST,
+    Part,
+    Parting,
+    Unfit,
+    merged_sql,
+    replace_sql,
+    same_cells,
+    update_sql,
+)
 from mainstem.serve.cubesql import ROWS
-from mainstem.serve.encode import Scale, encode, encoding_query, scale_of
+from mainstem.serve.encode import (
+    Encoded,
+    Scale,
+    encode,
+    encode_sums,
+    encoding_query,
+    scale_of,
+    sums_query,
+)
 from mainstem.text import count, quoted
 
 BROWSER_CELLS = 300_000
@@ -107,6 +124,9 @@ def _in_part(
         fresh = parting.fresh(cells)
         changed, *_ = con.execute(f"select count(*) from {fresh}").fetchone() or (0,)
         how = f"in part: {count(changed, 'cell')} computed again"
+        if standing.where == "browser" and _settled(con, plan, cells, fresh):
+            con.execute(update_sql(plan, cells, fresh))
+            return _renewed(con, plan, database, totals, _Row(plain=True, how=how))
         if standing.where == "browser":
             table = quoted(f"__cube {plan.name}")
             con.execute(f"create temp table {table} as {merged_sql(plan, cells, fresh)}")
@@ -130,6 +150,33 @@ def _in_part(
     return _noted(con, plan, database, (proof, number), b"", {"cells": number}, _Row(True, loose, how))
 
 
+def _settled(con: duckdb.DuckDBPyConnection, plan: CubePlan, cells: str, fresh: str) -> bool:
+    """Whether the changed cells are those that stand, in their order, and their types have room for them."""
+    if (con.execute(same_cells(fresh)).fetchone() or (1,))[0]:
+        return False
+    types = {str(name): str(type_) for name, type_, *_ in con.execute(f"describe {cells}").fetchall()}
+    if any(_narrower(types[name]) for name in _sums_of(plan)):
+        return False  # made anew, they may have room in 64 bits
+    return not _without_room(con, plan, types, fresh)
+
+
+def _renewed(
+    con: duckdb.DuckDBPyConnection, plan: CubePlan, database: str, totals: tuple[Any, ...], row: _Row
+) -> CubeReport:
+    """The report of a cube whose sums have changed where they stand; the browser's coordinates stay. Raises
+    Unfit if it does not add up."""
+    cells = quoted(database, SCHEMA, plan.name)
+    proof, number = _prove(con, plan, cells, totals)
+    _require_proven(proof)
+    text, arrays = con.execute(
+        f"select document, arrays from {quoted(database)}.mainstem.cube where name = ?", [plan.name]
+    ).fetchone() or ("{}", b"")
+    scales = _scales(con, plan, cells)
+    read = con.execute(sums_query(plan, cells, scales)).to_arrow_table()
+    encoded = encode_sums(plan, read, scales, Encoded(json.loads(text), arrays))
+    return _noted(con, plan, database, (proof, number), encoded.arrays, encoded.header, row)
+
+
 def _require_proven(proof: CubeProof) -> None:
     if not proof.holds:
         raise Unfit("the part did not add up")
@@ -139,11 +186,20 @@ def _require_room(con: duckdb.DuckDBPyConnection, plan: CubePlan, cells: str, fr
     """The changed sums have to fit the types that the others were stored in."""
     described = con.execute(f"describe {cells}").fetchall()
     types = {str(name): str(type_) for name, type_, *_ in described}
-    names = [*(column.name for column in plan.columns), ROWS]
-    bad = " or ".join(f"try_cast({quoted(name)} as {types[name]}) is null" for name in names)
-    found = con.execute(f"select count(*) from {fresh} where {bad}").fetchone()
-    if found and found[0]:
+    if _without_room(con, plan, types, fresh):
         raise Unfit("a sum has become too large for the type that the others are stored in")
+
+
+def _without_room(
+    con: duckdb.DuckDBPyConnection, plan: CubePlan, types: Mapping[str, str], fresh: str
+) -> bool:
+    bad = " or ".join(f"try_cast({quoted(name)} as {types[name]}) is null" for name in _sums_of(plan))
+    found = con.execute(f"select count(*) from {fresh} where {bad}").fetchone()
+    return bool(found and found[0])
+
+
+def _sums_of(plan: CubePlan) -> list[str]:
+    return [*(column.name for column in plan.columns), ROWS]
 
 
 def _stored(
@@ -193,13 +249,7 @@ def _narrow(con: duckdb.DuckDBPyConnection, plan: CubePlan, table: str) -> str:
     times as quickly as the 128 bits of its own sums."""
     described = con.execute(f"describe {table}").fetchall()
     types = {str(name): str(type_) for name, type_, *_ in described}
-    small: dict[str, str] = {}
-    for name in (*(column.name for column in plan.columns), ROWS):
-        wide = re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", types[name])
-        if types[name] == "HUGEINT":
-            small[name] = "BIGINT"
-        elif wide and int(wide[1]) > _DIGITS >= int(wide[2]):
-            small[name] = f"DECIMAL({_DIGITS},{wide[2]})"
+    small = {name: type_ for name in _sums_of(plan) if (type_ := _narrower(types[name]))}
     if small:
         bad = ", ".join(f"count(*) filter (abs({quoted(n)}) >= {_limit(t)})" for n, t in small.items())
         row = con.execute(f"select {bad} from {table}").fetchone() or ()
@@ -209,6 +259,14 @@ def _narrow(con: duckdb.DuckDBPyConnection, plan: CubePlan, table: str) -> str:
         for name in types
     ]
     return f"select {', '.join(columns)} from {table}"
+
+
+def _narrower(type_: str) -> str:
+    """The type of 64 bits for sums of a wider one; empty if there is none, or it is one."""
+    wide = re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", type_)
+    if wide and int(wide[1]) > _DIGITS >= int(wide[2]):
+        return f"DECIMAL({_DIGITS},{wide[2]})"
+    return "BIGINT" if type_ == "HUGEINT" else ""
 
 
 def _limit(type_: str) -> str:

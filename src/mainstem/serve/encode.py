@@ -19,6 +19,7 @@ from mainstem.serve.cube import CubePlan
 from mainstem.text import quoted
 
 NO_DATE = -(1 << 31)
+_DIGITS = 18  # that 64 bits hold
 _EXACT = 9.0e15  # a little below 2^53, so that the bound itself may be computed in doubles
 
 
@@ -50,19 +51,36 @@ def scale_of(type_: Type, magnitude: float) -> Scale:
 def encoding_query(plan: CubePlan, table: str, scales: Mapping[str, Scale]) -> str:
     """SQL that reads the cube's table in the form that `encode` takes: categories as text, dates as days
     since 1970-01-01, measures as scaled doubles."""
+    chosen = [*_coordinates(plan), *_sums(plan, scales)]
+    return f"select {', '.join(chosen) or '1'} from {table}"
+
+
+def sums_query(plan: CubePlan, table: str, scales: Mapping[str, Scale]) -> str:
+    """The same of the measures alone."""
+    return f"select {', '.join(_sums(plan, scales)) or '1'} from {table}"
+
+
+def _coordinates(plan: CubePlan) -> list[str]:
     chosen = []
     for dimension in plan.dimensions:
         name = quoted(dimension.name)
         days = f"coalesce(date_diff('day', date '1970-01-01', {name}), {NO_DATE})"
         finite = f"cast(case when isfinite({name}) then {days} else {NO_DATE} end as integer)"
         chosen.append(f"{finite if dimension.grain else name} as {name}")
+    return chosen
+
+
+def _sums(plan: CubePlan, scales: Mapping[str, Scale]) -> list[str]:
+    chosen = []
     for column in plan.columns:
-        name, scale = quoted(column.name), scales[column.name]
+        name, scale = quoted(column.name), scales[column.name].scale
         value = f"coalesce({name}, 0)"
-        # A decimal's text without its point is the scaled integer, for any precision.
-        exact = f"cast(replace(cast({value} as varchar), '.', '') as double)"
-        chosen.append(f"{exact if scale.scale else f'cast({value} as double)'} as {name}")
-    return f"select {', '.join(chosen) or '1'} from {table}"
+        if scale > _DIGITS:  # a decimal's text without its point is the scaled integer, for any precision
+            value = f"replace(cast({value} as varchar), '.', '')"
+        elif scale:  # it has room in so many digits: `scale_of`
+            value = f"cast(cast({value} as decimal(38, {scale})) * 1{'0' * scale} as bigint)"
+        chosen.append(f"cast({value} as double) as {name}")
+    return chosen
 
 
 def encode(plan: CubePlan, cells: pa.Table, scales: Mapping[str, Scale]) -> Encoded:
@@ -78,7 +96,24 @@ def encode(plan: CubePlan, cells: pa.Table, scales: Mapping[str, Scale]) -> Enco
             values, codes = _dictionary(column)
             entry |= {"values": values, "array": arrays.add(_code_type(len(values)), codes)}
         dimensions.append(entry)
-    measures = [
+    measures = _measures(plan, cells, scales, arrays)
+    header = {"cells": cells.num_rows, "dimensions": dimensions, "measures": measures}
+    return Encoded(header, arrays.bytes())
+
+
+def encode_sums(plan: CubePlan, cells: pa.Table, scales: Mapping[str, Scale], before: Encoded) -> Encoded:
+    """The same from the answer to `sums_query`, where the coordinates are those of `before`."""
+    arrays = _Arrays()
+    first = next((entry["array"]["offset"] for entry in before.header["measures"]), len(before.arrays))
+    arrays.parts, arrays.offset = [before.arrays[:first]], first
+    measures = _measures(plan, cells, scales, arrays)
+    return Encoded({**before.header, "measures": measures}, arrays.bytes())
+
+
+def _measures(
+    plan: CubePlan, cells: pa.Table, scales: Mapping[str, Scale], arrays: _Arrays
+) -> list[dict[str, Any]]:
+    return [
         {
             "name": column.name,
             "scale": scales[column.name].scale,
@@ -87,8 +122,6 @@ def encode(plan: CubePlan, cells: pa.Table, scales: Mapping[str, Scale]) -> Enco
         }
         for column in plan.columns
     ]
-    header = {"cells": cells.num_rows, "dimensions": dimensions, "measures": measures}
-    return Encoded(header, arrays.bytes())
 
 
 class _Arrays:
