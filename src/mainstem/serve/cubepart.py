@@ -10,7 +10,7 @@ else: floating-point numbers depend on the order, and a sum of NULLs alone is NU
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -18,7 +18,7 @@ import duckdb
 from mainstem.engine import views
 from mainstem.schema import MART, Column, Kind, TableName, Type
 from mainstem.serve.cube import CubePlan, Types
-from mainstem.serve.cubesql import ROWS, Join, cube_sql, mart, order_sql
+from mainstem.serve.cubesql import ROWS, CubeColumn, Join, cube_sql, mart, order_sql
 from mainstem.text import count, quoted
 
 MOST = 0.25  # of the fact's rows, or of a cube's cells out of their order: beyond, all is made anew
@@ -133,24 +133,10 @@ class Parting:
         """The cells that change, as a temporary table: `+row`, the row of the relation `cells` that has the
         cell now (NULL: none has), and the cell as it is to be; without rows, it goes. Raises Unfit if too
         many rows changed, or cells and changes do not go together."""
-        old, new = self._sides()
-        plan, part = self._plan, self._part
-        before = {model: self._read(model, (*m.removed, *m.kept)) for model, m in part.dimensions.items()}
-        joins = plan.joins
-        models = dict.fromkeys(join.table for join in joins)
-        was = {model: self._used(model, before.get(model) or mart(model), old) for model in models}
-        are = {model: self._used(model, mart(model), new) for model in models}
-        gone = cube_sql(plan.model, plan.dimensions, plan.columns, joins, {**was, plan.model: old})
-        come = cube_sql(plan.model, plan.dimensions, plan.columns, joins, {**are, plan.model: new})
-        by = [quoted(d.name) for d in plan.dimensions]
-        sums = [quoted(name) for name in (*(c.name for c in plan.columns), ROWS)]
-        counted = ", ".join(f"sum({_SIGN} * coalesce({name}, 0)) as {name}" for name in sums)
-        moved = " or ".join(f"sum({_SIGN} * coalesce({name}, 0)) <> 0" for name in sums)
-        delta = self._table(
-            "delta",
-            f"select {', '.join(by)}, {counted} from (select *, 1 as {_SIGN} from ({come}) "
-            f"union all select *, -1 from ({gone})) group by {', '.join(by)} having {moved}",
-        )
+        reached = self._reached()
+        moved = self._moved(reached)
+        delta = self._delta(*self._sides(moved, reached)) if reached else self._signed(moved)
+        by, sums = self._names()
         same = " and ".join(f"c.{name} is not distinct from d.{name}" for name in by)
         chosen = [f"d.{name}" for name in by]
         chosen += [f"coalesce(c.{name}, 0) + d.{name} as {name}" for name in sums]
@@ -162,6 +148,45 @@ class Parting:
         self._require_whole(fresh, sums)
         return fresh
 
+    def _names(self) -> tuple[list[str], list[str]]:
+        """The coordinates of a cell, and its sums."""
+        plan = self._plan
+        return [quoted(d.name) for d in plan.dimensions], [quoted(name) for name in _sums(plan)]
+
+    def _signed(self, moved: str) -> str:
+        """By how much each cell changes, from the fact's rows that come and go: no dimension's row did."""
+        plan, all_of_them = self._plan, quoted("+rows")
+        kinds = {column.name.casefold(): column.type.kind for column in self._part.columns}
+        signed = [replace(column, sql=_signed_sum(column, kinds)) for column in plan.columns]
+        signed.append(CubeColumn("+rows", f"sum(f.{_SIGN})"))
+        models = dict.fromkeys(join.table for join in plan.joins)
+        are = {model: self._used(model, mart(model), moved) for model in models}
+        cells = cube_sql(plan.model, plan.dimensions, signed, plan.joins, {**are, plan.model: moved})
+        by, sums = self._names()
+        pairs = [*((name, name) for name in sums[:-1]), (all_of_them, sums[-1])]
+        chosen = [*by, *(f"coalesce({own}, 0) as {name}" for own, name in pairs)]
+        differs = " or ".join(f"coalesce({own}, 0) <> 0" for own, _ in pairs)
+        return self._table("delta", f"select {', '.join(chosen)} from ({cells}) where {differs}")
+
+    def _delta(self, old: str, new: str) -> str:
+        """The same from rows that go, with the dimensions as they were, and rows that come."""
+        plan, part = self._plan, self._part
+        before = {model: self._read(model, (*m.removed, *m.kept)) for model, m in part.dimensions.items()}
+        joins = plan.joins
+        models = dict.fromkeys(join.table for join in joins)
+        was = {model: self._used(model, before.get(model) or mart(model), old) for model in models}
+        are = {model: self._used(model, mart(model), new) for model in models}
+        gone = cube_sql(plan.model, plan.dimensions, plan.columns, joins, {**was, plan.model: old})
+        come = cube_sql(plan.model, plan.dimensions, plan.columns, joins, {**are, plan.model: new})
+        by, sums = self._names()
+        counted = ", ".join(f"sum({_SIGN} * coalesce({name}, 0)) as {name}" for name in sums)
+        moved = " or ".join(f"sum({_SIGN} * coalesce({name}, 0)) <> 0" for name in sums)
+        return self._table(
+            "delta",
+            f"select {', '.join(by)}, {counted} from (select *, 1 as {_SIGN} from ({come}) "
+            f"union all select *, -1 from ({gone})) group by {', '.join(by)} having {moved}",
+        )
+
     def _require_whole(self, fresh: str, sums: Sequence[str]) -> None:
         rows = quoted(ROWS)
         odd = " or ".join(f"{name} <> 0" for name in sums)
@@ -169,11 +194,11 @@ class Parting:
         if self._one(sql):
             raise Unfit("its cells do not have the rows that were removed")
 
-    def _sides(self) -> tuple[str, str]:
-        """The fact's rows that go and those that come, as relations."""
+    def _moved(self, reached: str) -> str:
+        """The fact's rows that come and go, but for those that are `reached`, with how often: `+-`. Raises
+        Unfit if they are too many."""
         part, names = self._part, ", ".join(quoted(c.name) for c in self._part.columns)
-        removed, added, kept = (self._files(f) for f in (part.fact.removed, part.fact.added, part.fact.kept))
-        reached = self._reached()
+        removed, added = (self._files(files) for files in (part.fact.removed, part.fact.added))
         moved = self._table(
             "moved",
             f"select {names}, cast(sum({_SIGN}) as bigint) as {_SIGN} from "
@@ -181,18 +206,26 @@ class Parting:
             f"where not ({reached or 'false'}) group by {names} "
             f"having sum({_SIGN}) <> 0",
         )
+        for sign in ("", "-"):
+            sql = f"select coalesce(sum({sign}{_SIGN}), 0) from {moved} where {sign}{_SIGN} > 0"
+            self._require_few(self._one(sql))
+        return moved
+
+    def _require_few(self, rows: int) -> None:
+        if rows > MOST * self._part.rows:
+            raise Unfit(f"{count(rows, 'row')} of {self._part.rows:,} changed")
+
+    def _sides(self, moved: str, reached: str) -> tuple[str, str]:
+        """The fact's rows that go and those that come, as relations; those that are `reached` do both."""
+        part, names = self._part, ", ".join(quoted(c.name) for c in self._part.columns)
+        removed, added, kept = (self._files(f) for f in (part.fact.removed, part.fact.added, part.fact.kept))
         sides = []
         for name, sign, files in (("old", "-", removed), ("new", "", added)):
             times = f"unnest(range({sign}{_SIGN})) as {quoted('+n')} from {moved} where {sign}{_SIGN} > 0"
             sql = f"select {names} from (select {names}, {times})"
-            if reached:
-                sql += "".join(
-                    f" union all select {names} from {rows} where {reached}" for rows in (files, kept)
-                )
+            sql += "".join(f" union all select {names} from {rows} where {reached}" for rows in (files, kept))
             sides.append(self._table(name, sql))
-        number = max(self._one(f"select count(*) from {side}") for side in sides)
-        if number > MOST * part.rows:
-            raise Unfit(f"{count(number, 'row')} of {part.rows:,} changed")
+            self._require_few(self._one(f"select count(*) from {sides[-1]}"))
         return sides[0], sides[1]
 
     def _reached(self) -> str:
@@ -277,6 +310,18 @@ def update_sql(plan: CubePlan, cells: str, fresh: str) -> str:
 def same_cells(fresh: str) -> str:
     """SELECT of the number of changed cells that come or go."""
     return f"select count(*) from {fresh} where {_ROW} is null or {quoted(ROWS)} = 0"
+
+
+def _signed_sum(column: CubeColumn, kinds: Mapping[str, Kind]) -> str:
+    """A column's aggregate over rows that come and go."""
+    sign = f"f.{_SIGN}"
+    if column.counted:
+        return f"sum(case when f.{quoted(column.counted)} is not null then {sign} else 0 end)"
+    if not column.summed:
+        return f"sum({sign})"
+    value = f"f.{quoted(column.summed)}"
+    whole = kinds[column.summed.casefold()] is not Kind.DECIMAL
+    return f"sum({sign} * {f'cast({value} as hugeint)' if whole else value})"
 
 
 def _sums(plan: CubePlan) -> list[str]:

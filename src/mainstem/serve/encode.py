@@ -50,7 +50,7 @@ def scale_of(type_: Type, magnitude: float) -> Scale:
 
 def encoding_query(plan: CubePlan, table: str, scales: Mapping[str, Scale]) -> str:
     """SQL that reads the cube's table in the form that `encode` takes: categories as text, dates as days
-    since 1970-01-01, measures as scaled doubles."""
+    since 1970-01-01, measures as doubles or decimals."""
     chosen = [*_coordinates(plan), *_sums(plan, scales)]
     return f"select {', '.join(chosen) or '1'} from {table}"
 
@@ -75,11 +75,12 @@ def _sums(plan: CubePlan, scales: Mapping[str, Scale]) -> list[str]:
     for column in plan.columns:
         name, scale = quoted(column.name), scales[column.name].scale
         value = f"coalesce({name}, 0)"
-        if scale > _DIGITS:  # a decimal's text without its point is the scaled integer, for any precision
-            value = f"replace(cast({value} as varchar), '.', '')"
-        elif scale:  # it has room in so many digits: `scale_of`
-            value = f"cast(cast({value} as decimal(38, {scale})) * 1{'0' * scale} as bigint)"
-        chosen.append(f"cast({value} as double) as {name}")
+        if 0 < scale <= _DIGITS:  # it has room in so many digits (`scale_of`): `_doubles` does the rest
+            chosen.append(f"cast({value} as decimal({_DIGITS}, {scale})) as {name}")
+            continue
+        # A decimal's text without its point is the scaled integer, for any precision.
+        text = f"replace(cast({value} as varchar), '.', '')"
+        chosen.append(f"cast({text if scale else value} as double) as {name}")
     return chosen
 
 
@@ -118,7 +119,7 @@ def _measures(
             "name": column.name,
             "scale": scales[column.name].scale,
             "exact": scales[column.name].exact,
-            "array": arrays.add("f64", _whole(cells.column(column.name))),
+            "array": arrays.add("f64", _doubles(_whole(cells.column(column.name)))),
         }
         for column in plan.columns
     ]
@@ -163,6 +164,17 @@ def _code_type(values: int) -> str:
 
 def _whole(column: pa.ChunkedArray[Any]) -> pa.Array[Any]:
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+
+
+def _doubles(column: pa.Array[Any]) -> pa.Array[Any]:
+    """Decimals of up to 18 digits as scaled whole numbers: the low halves of Arrow's 128 bits. (SQL takes
+    twenty times as long.)"""
+    buffer = column.buffers()[1]
+    if not pa.types.is_decimal128(column.type) or buffer is None:
+        return column
+    halves = memoryview(buffer).cast("q")[2 * column.offset : 2 * (column.offset + len(column)) : 2]
+    whole = pa.Array.from_buffers(pa.int64(), len(column), [None, pa.py_buffer(halves.tobytes())])
+    return whole.cast(pa.float64())
 
 
 def _dictionary(column: pa.Array[Any]) -> tuple[Sequence[str | None], pa.Array[Any]]:

@@ -75,7 +75,7 @@ class Builder:
         partial = earlier.partial if isinstance(earlier, Earlier) else earlier
         staged, how = self._stage(name, model, partial, on_rows)
         try:
-            verdicts, words = Prover(self._engine, promise, staged, inputs, base).verdicts()
+            verdicts, words = Prover(self._engine, self._lake, promise, staged, inputs, base).verdicts()
             self._require(model, promise, verdicts)
             keys = {MODEL: model.digest, DIGEST: digest, PROOFS: encode_verdicts(verdicts)}
             keys |= {INPUTS: encode_inputs(inputs), PROMISE: part_checks.digest(promise)}

@@ -20,7 +20,7 @@ from mainstem.model.rowwise import Rowwise
 from mainstem.project.modelfile import ModelFile
 from mainstem.schema import Column, Kind, TableName
 from mainstem.text import count, joined, quoted
-from mainstem.transform.explain import rows_of
+from mainstem.transform import reach
 from mainstem.transform.shape import shape_of
 
 MOST = 0.25  # of the grain's rows: beyond, building everything is as quick
@@ -29,7 +29,6 @@ _FEW = 4 << 20  # bytes that are compared however large their share is
 _SMALL, _MANY = 4 << 20, 8  # files of the model's table that are gathered into one when there are many
 
 _KEYS, _GRAIN, _BASE, _PART = (TableName("part", name) for name in ("keys", "grain", "base", "file"))
-_BOUNDED = (Kind.INT, Kind.LONG, Kind.DATE, Kind.STRING, Kind.BINARY)  # by them files are passed over
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,27 +215,15 @@ class Rebuilder:
     def _candidates(
         self, files: Sequence[Path], columns: Sequence[Column], mine: Sequence[str]
     ) -> list[Path]:
-        """Those that may have one, by the least and the greatest values that their footers tell."""
+        """Those that may have one, by their footers."""
         spelled = {column.name.casefold(): column for column in columns}
-        pairs = [
-            (spelled[left.casefold()].name, quoted(right))
-            for left, right in zip(mine, self._shape.key.values(), strict=True)
-            if spelled[left.casefold()].type.kind in _BOUNDED
-        ]
-        if not pairs or not files:
-            return list(files)
-        asked = ", ".join(f"min({key}), max({key}), count(*) - count({key})" for _, key in pairs)
-        told = rows_of(self._engine, f"select {asked} from {quoted(*_KEYS)}")[0]
-        # Footers do not count NULLs: where the keys have some, they tell nothing.
-        wanted = {
-            name: told[3 * at : 3 * at + 2] for at, (name, _) in enumerate(pairs) if not told[3 * at + 2]
+        names = {
+            theirs: spelled[name.casefold()].name
+            for name, theirs in zip(mine, self._shape.key.values(), strict=True)
         }
-        found = []
-        for file in files:
-            bounds = self._lake.bounds(self._head.name, file, list(wanted))
-            if all(wanted[n][0] <= most and least <= wanted[n][1] for n, (least, most) in bounds.items()):
-                found.append(file)
-        return found
+        keys = [Column(theirs, spelled[name.casefold()].type) for theirs, name in names.items()]
+        found = reach.bounds(self._engine, _KEYS, keys)
+        return reach.within(self._lake, self._head.name, files, {names[n]: pair for n, pair in found.items()})
 
     def _same(self, mine: Iterable[str]) -> str:
         """A table's columns (as a) equal the keys (b)."""

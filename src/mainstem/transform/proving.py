@@ -13,10 +13,11 @@ from mainstem.contract.model_checks import Promise, Question, Verdict, questions
 from mainstem.contract.part_checks import PartQuestion, grain_select, part_questions
 from mainstem.engine.port import Engine
 from mainstem.errors import UsageError
-from mainstem.lake import Staged, TableVersion
+from mainstem.lake import Lake, Staged, TableVersion
 from mainstem.model.rowwise import additive
 from mainstem.model.sql import parse_query
 from mainstem.schema import MART, RAW, Column, TableName
+from mainstem.transform import reach
 from mainstem.transform.explain import rows_of
 from mainstem.transform.partial import Partial
 from mainstem.transform.state import PROMISE, PROOFS
@@ -38,12 +39,14 @@ class Prover:
     def __init__(
         self,
         engine: Engine,
+        lake: Lake,
         promise: Promise,
         staged: Staged,
         inputs: Mapping[TableName, TableVersion],
         earlier: Earlier | None,
     ) -> None:
         self._engine = engine
+        self._lake = lake
         self._promise = promise
         self._staged = staged
         self._inputs = inputs
@@ -82,12 +85,24 @@ class Prover:
         moved = self._moved_dimensions()
         if moved is None:
             return ()
-        for name, part in zip(
-            (part_checks.ADDED, part_checks.REMOVED, part_checks.KEPT), (added, removed, kept), strict=True
-        ):
-            self._engine.attach_files(name, part, columns)
+        self._engine.attach_files(part_checks.ADDED, added, columns)
+        self._engine.attach_files(part_checks.REMOVED, removed, columns)
+        self._engine.attach_files(part_checks.KEPT, self._near(kept), columns)
         told = json.loads(head.summary.get(PROOFS, "[]"))
         return part_questions(self._promise, told, self._additive(), moved)
+
+    def _near(self, kept: Sequence[Path]) -> list[Path]:
+        """Those of the files that may have a key of the rows that came: whether it is there already, no other
+        file tells."""
+        promise, name = self._promise, self._staged.name
+        spelled = {column.name.casefold(): column for column in self._staged.columns}
+        found: set[Path] = set()
+        for key in (promise.key, *(one.unique for one in promise.declared)):
+            if key:
+                columns = [spelled[column.casefold()] for column in key]
+                wanted = reach.bounds(self._engine, part_checks.ADDED, columns)
+                found.update(reach.within(self._lake, name, kept, wanted))
+        return [file for file in kept if file in found]
 
     def _moved_dimensions(self) -> frozenset[str] | None:
         """The dimensions that have another version, their earlier ones attached; None if one is not known."""
