@@ -383,6 +383,20 @@ MUTANTS = (
         "tests/serve/test_carried.py -k missed",
     ),
     _m(
+        "files of a fact that were missed are not noticed",
+        "serve/cubepart.py",
+        "        if sums[0] != self._part.rows:",
+        "        if sums[0] < 0:",
+        "tests/serve/test_carried.py -k missed",
+    ),
+    _m(
+        "footers that do not count NULLs are believed about them",
+        "transform/reach.py",
+        "in each.items() if not nulls}",
+        "in each.items()}",
+        "tests/transform/test_reach.py",
+    ),
+    _m(
         "a broken promise is a warning",
         "transform/build.py",
         "if not verdict.holds and not verdict.warning]",

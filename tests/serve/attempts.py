@@ -11,7 +11,7 @@ WRITES = [
     "delete from mart.fact_orders",
     "truncate mart.fact_orders",
     "merge into mart.dim_customers using (select '1' as k) on customer_key = k when matched then delete",
-    "insert into mainstem.cube values ('sales', '', null, true, 0)",
+    "insert into mainstem.cube values ('sales', '', null, true, 0, '')",
     "explain analyze insert into mart.dim_customers values ('9', 'Peru')",
     "explain analyze delete from mart.fact_orders",
     "drop table mart.dim_dates cascade",

@@ -343,10 +343,51 @@ def test_a_sum_that_outgrows_its_type(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_control_removed_rows_that_were_missed_do_not_add_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    real = Parting._moved
+
+    def without_removed(self: Parting, reached: str) -> str:
+        moved = real(self, reached)
+        self._con.execute(f'delete from {moved} where "+-" < 0')
+        return moved
+
+    monkeypatch.setattr(Parting, "_moved", without_removed)
+    how, same = Shop(tmp_path).after(a_row_less)
+    assert (how, same) == ("in full: the part did not add up", True)
+
+
+def test_control_a_file_that_was_missed_is_missing_in_the_number_of_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     between = Moved.between
     monkeypatch.setattr(Moved, "between", lambda *files: replace(between(*files), removed=()))
     how, same = Shop(tmp_path).after(a_row_less)
-    assert (how, same) == ("in full: the part did not add up", True)
+    assert (how, same) == ("in full: the files that came and went do not have the rows that did", True)
+
+
+def a_row_more(world: World) -> None:
+    world.rows["fact"].append(("1", "3", "2020-01-31", "b", 5, 7))
+
+
+def a_cell_more(world: World) -> None:
+    world.rows["fact"].append(("1", "3", "2020-02-01", "c", 5, 7))
+
+
+@pytest.mark.parametrize(
+    ("change", "in_place"), [(a_row_more, True), (a_cell_more, False)], ids=["a row more", "a cell more"]
+)
+def test_cells_that_stand_get_their_sums_where_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[World], None], in_place: bool
+) -> None:
+    renewed: list[str] = []
+    real = cubetable._renewed
+
+    def noted(*args: Any) -> cubetable.CubeReport:
+        renewed.append(args[1].name)
+        return real(*args)
+
+    monkeypatch.setattr(cubetable, "_renewed", noted)
+    assert Shop(tmp_path).after(change) == ("in part: 1 cell computed again", True)
+    assert renewed == (["board"] if in_place else [])
 
 
 def test_control_without_the_dimensions_rows_the_cells_are_wrong(

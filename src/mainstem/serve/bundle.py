@@ -290,9 +290,11 @@ def _finish(work: _Work, memory: str) -> None:
     with _engine("finish the served file"):
         con = duckdb.connect(str(work.temporary), config=_build_config(memory))
         try:
+            con.execute("begin")  # each statement by itself would wait for the disk
             con.execute("create table mainstem.files (name varchar, path varchar)")
             if work.files:
-                con.executemany("insert into mainstem.files values (?, ?)", list(work.files.items()))
+                pairs = [list(work.files), list(work.files.values())]
+                con.execute("insert into mainstem.files select unnest(?), unnest(?)", pairs)
                 lakefiles.attach(con, work.state, work.files)
             for doc in spec.tables:
                 if doc.table in work.views:
@@ -305,6 +307,7 @@ def _finish(work: _Work, memory: str) -> None:
             )
             lineage = _lineage(spec, work.temporary.parent)
             con.execute("create table mainstem.lineage as select ?::varchar as document", [lineage])
+            con.execute("commit")
             con.execute("checkpoint")
         finally:
             con.close()

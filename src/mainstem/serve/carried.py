@@ -22,10 +22,11 @@ from mainstem.schema import MART, TableName
 from mainstem.serve.cube import SCHEMA, CubePlan, compile_cube
 from mainstem.serve.cubepart import Files, consider
 from mainstem.serve.cubetable import CubeReport, Standing
+from mainstem.serve.encode import size_of
 from mainstem.serve.spec import ServeSpec, TableDoc
 from mainstem.text import quoted
 
-FORM = 1  # raise it when a served file has other things in it, or finds them in another way
+FORM = 2  # raise it when a served file has other things in it, or finds them in another way
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class _Known:
     where: str
     cells: int
     bytes: int
+    totals: tuple[str, ...]
 
 
 def made_by() -> str:
@@ -92,13 +94,20 @@ class Carried:
 
     def _prepare_cubes(self, con: duckdb.DuckDBPyConnection, database: str) -> None:
         wanted = {one.dashboard for one in self._spec.dashboards}
-        asked = "name, plain, loose, document, octet_length(arrays)"
-        for name, plain, loose, text, size in con.execute(
+        asked = "name, plain, loose, document, totals"
+        for name, plain, loose, text, totals in con.execute(
             f"select {asked} from {database}.mainstem.cube"
         ).fetchall():
             if name in wanted:
                 document = json.loads(text)
-                self._cubes[name] = _Known(plain, loose, document["where"], document["cells"], size)
+                self._cubes[name] = _Known(
+                    plain,
+                    loose,
+                    document["where"],
+                    document["cells"],
+                    size_of(document),
+                    tuple(json.loads(totals)),
+                )
                 continue
             con.execute(f"delete from {database}.mainstem.cube where name = ?", [name])
             con.execute(f"drop table {quoted(database, SCHEMA, name)}")
@@ -130,7 +139,11 @@ class Carried:
         if all(before[name].snapshot == now[name].snapshot for name in names):
             return CubeReport(plan.name, known.where, known.cells, known.bytes, (), "unchanged")
         part = consider(plan, self._spec.types, self._last.files, self._files, now[names[0]].rows)
-        return part if isinstance(part, str) else Standing(part, known.where, known.loose, known.plain)
+        return (
+            part
+            if isinstance(part, str)
+            else Standing(part, known.where, known.loose, known.plain, known.totals)
+        )
 
     def _plan_before(self, name: str) -> CubePlan | None:
         spec = self._last.spec

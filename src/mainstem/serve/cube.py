@@ -14,7 +14,7 @@ from mainstem.project.dashboard import Dashboard, DimensionSpec, MeasureSpec, Ti
 from mainstem.project.header import Additive, Header
 from mainstem.project.yamlfile import Document
 from mainstem.schema import MART, Kind, Type
-from mainstem.serve.cubesql import ROWS, CubeColumn, CubeDimension, Join, cube_sql, mart
+from mainstem.serve.cubesql import ROWS, CubeColumn, CubeDimension, Join, cube_sql, mart, totals_sql
 from mainstem.text import nearest, quoted
 
 SCHEMA = "cube"
@@ -130,10 +130,7 @@ class _Compiler:
         name, model = self.dashboard.dashboard, self.dashboard.model
         joins = tuple(self.joins.values())
         sql = cube_sql(model, dimensions, columns, joins)
-        summed = dict.fromkeys(f"count(f.{quoted(c.summed)})" for c in columns if c.summed)
-        asked = ["cast(count(*) as bigint)", *(c.sql for c in columns)]
-        asked.append(f"cast(count(*) - least(count(*), {', '.join(summed)}) as bigint)" if summed else "0")
-        totals = f"select {', '.join(asked)} from {mart(model)} as f"
+        totals = totals_sql(columns, mart(model))
         return CubePlan(name, model, dimensions, columns, measures, sql, totals, joins)
 
     # dimensions

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal, localcontext
 from pathlib import Path
 
 import duckdb
@@ -18,7 +19,7 @@ import duckdb
 from mainstem.engine import views
 from mainstem.schema import MART, Column, Kind, TableName, Type
 from mainstem.serve.cube import CubePlan, Types
-from mainstem.serve.cubesql import ROWS, CubeColumn, Join, cube_sql, mart, order_sql
+from mainstem.serve.cubesql import ROWS, CubeColumn, Join, cube_sql, mart, order_sql, totals_sql
 from mainstem.text import count, quoted
 
 MOST = 0.25  # of the fact's rows, or of a cube's cells out of their order: beyond, all is made anew
@@ -186,6 +187,20 @@ class Parting:
             f"select {', '.join(by)}, {counted} from (select *, 1 as {_SIGN} from ({come}) "
             f"union all select *, -1 from ({gone})) group by {', '.join(by)} having {moved}",
         )
+
+    def totals(self, before: Sequence[Decimal]) -> tuple[Decimal, ...]:
+        """What `CubePlan.totals` gives, from what it gave `before`: more by the files that came, less by
+        those that went, whose rows had no NULL in what is summed. Raises Unfit if that is another number of
+        rows than the fact has."""
+        come, gone = (
+            self._con.execute(totals_sql(self._plan.columns, self._files(files))).fetchone() or ()
+            for files in (self._part.fact.added, self._part.fact.removed)
+        )
+        with localcontext(prec=100):
+            sums = [was + (a or 0) - (b or 0) for was, a, b in zip(before, come, gone, strict=True)]
+        if sums[0] != self._part.rows:
+            raise Unfit("the files that came and went do not have the rows that did")
+        return (*sums[:-1], Decimal(come[-1]))
 
     def _require_whole(self, fresh: str, sums: Sequence[str]) -> None:
         rows = quoted(ROWS)

@@ -81,6 +81,15 @@ def cube_sql(
     return f"with {', '.join([*tables, cells])}\n{_named(dimensions, columns)}"
 
 
+def totals_sql(columns: Sequence[CubeColumn], relation: str) -> str:
+    """One row of the fact's rows alone, without a join: their number, the same columns, and at last the
+    number of NULLs in what is summed."""
+    summed = dict.fromkeys(f"count(f.{quoted(c.summed)})" for c in columns if c.summed)
+    asked = ["cast(count(*) as bigint)", *(c.sql for c in columns)]
+    asked.append(f"cast(count(*) - least(count(*), {', '.join(summed)}) as bigint)" if summed else "0")
+    return f"select {', '.join(asked)} from {relation} as f"
+
+
 def _numbered(join: Join, dimensions: Sequence[CubeDimension], table: str) -> str:
     """The dimension's key with, for each coordinate, its value and, if it is text, the value's number."""
     chosen = [f"{quoted(join.alias, join.target)} as {quoted('__key')}"]

@@ -41,9 +41,10 @@ BROWSER_CELLS = 300_000
 """Up to so many cells the browser holds the cube; above, the server answers from the cube's table."""
 
 TABLE = (
-    "create table {}.mainstem.cube (name varchar, document varchar, arrays blob, plain boolean, loose bigint)"
+    "create table {}.mainstem.cube "
+    "(name varchar, document varchar, arrays blob, plain boolean, loose bigint, totals varchar)"
 )
-"""What a served file says of its cubes."""
+"""What a served file says of its cubes; `totals` are those of the fact, JSON."""
 
 _DIGITS = 18  # that 64 bits hold
 
@@ -73,12 +74,13 @@ class CubeReport:
 @dataclass(frozen=True, slots=True)
 class Standing:
     """A cube that stands in the file already, and what changed since: `loose` of its cells are out of
-    their order; `plain`: it has no sum of NULLs."""
+    their order; `plain`: it has no sum of NULLs; `totals`: those of the fact, as text."""
 
     part: Part
     where: str
     loose: int
     plain: bool
+    totals: tuple[str, ...]
 
 
 def build_cube(
@@ -87,20 +89,20 @@ def build_cube(
     """Make `cube.NAME` in an attached database from the marts of the connection, prove it, and store its
     bytes in `mainstem.cube` if the browser can hold it. `standing` is what it can be made from, or why it
     cannot. Raises duckdb.Error only."""
-    totals = con.execute(plan.totals).fetchone() or ()
-    plain = not totals[-1]
     how = standing if isinstance(standing, str) else ""
     if isinstance(standing, Standing):
         try:
-            return _in_part(con, plan, database, standing, totals)
+            return _in_part(con, plan, database, standing)
         except Unfit as unfit:
             how = f"in full: {unfit}"
+    totals = con.execute(plan.totals).fetchone() or ()
+    plain = not totals[-1]
     con.execute(f"drop table if exists {quoted(database, SCHEMA, plan.name)}")
     # In memory first: what is read again and again here would be decompressed each time in the file
     # (half a million cells: 5 s of processor time instead of 0.5).
     table = quoted(f"__cube {plan.name}")
     con.execute(f"create temp table {table} as {plan.sql}")
-    return _stored(con, plan, database, table, totals, _Row(plain=plain, how=how))
+    return _stored(con, plan, database, table, _Row(plain, totals, how=how))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,30 +110,32 @@ class _Row:
     """What `mainstem.cube` says of a cube beside its bytes, and how it came about."""
 
     plain: bool
+    totals: tuple[Any, ...]
     loose: int = 0
     how: str = ""
 
 
-def _in_part(
-    con: duckdb.DuckDBPyConnection, plan: CubePlan, database: str, standing: Standing, totals: tuple[Any, ...]
-) -> CubeReport:
+def _in_part(con: duckdb.DuckDBPyConnection, plan: CubePlan, database: str, standing: Standing) -> CubeReport:
     """The same from the cells that stand. Raises Unfit if that would not give the same."""
-    if not standing.plain or totals[-1]:
+    if not standing.plain:
         raise Unfit("what it sums is NULL in some rows")
     cells = quoted(database, SCHEMA, plan.name)
     parting = Parting(con, standing.part)
     try:
+        totals = parting.totals([Decimal(text) for text in standing.totals])
+        if totals[-1]:
+            raise Unfit("what it sums is NULL in some rows")
         fresh = parting.fresh(cells)
         changed, *_ = con.execute(f"select count(*) from {fresh}").fetchone() or (0,)
         how = f"in part: {count(changed, 'cell')} computed again"
         if standing.where == "browser" and _settled(con, plan, cells, fresh):
             con.execute(update_sql(plan, cells, fresh))
-            return _renewed(con, plan, database, totals, _Row(plain=True, how=how))
+            return _renewed(con, plan, database, _Row(True, totals, how=how))
         if standing.where == "browser":
             table = quoted(f"__cube {plan.name}")
             con.execute(f"create temp table {table} as {merged_sql(plan, cells, fresh)}")
             con.execute(f"drop table {cells}")
-            report = _stored(con, plan, database, table, totals, _Row(plain=True, how=how))
+            report = _stored(con, plan, database, table, _Row(True, totals, how=how))
             _require_proven(report.proofs[0])
             return report
         loose = standing.loose + changed
@@ -147,7 +151,9 @@ def _in_part(
     _require_proven(proof)
     if number <= BROWSER_CELLS:
         raise Unfit("it is small enough for the browser now")
-    return _noted(con, plan, database, (proof, number), b"", {"cells": number}, _Row(True, loose, how))
+    return _noted(
+        con, plan, database, (proof, number), b"", {"cells": number}, _Row(True, totals, loose, how)
+    )
 
 
 def _settled(con: duckdb.DuckDBPyConnection, plan: CubePlan, cells: str, fresh: str) -> bool:
@@ -160,13 +166,11 @@ def _settled(con: duckdb.DuckDBPyConnection, plan: CubePlan, cells: str, fresh: 
     return not _without_room(con, plan, types, fresh)
 
 
-def _renewed(
-    con: duckdb.DuckDBPyConnection, plan: CubePlan, database: str, totals: tuple[Any, ...], row: _Row
-) -> CubeReport:
+def _renewed(con: duckdb.DuckDBPyConnection, plan: CubePlan, database: str, row: _Row) -> CubeReport:
     """The report of a cube whose sums have changed where they stand; the browser's coordinates stay. Raises
     Unfit if it does not add up."""
     cells = quoted(database, SCHEMA, plan.name)
-    proof, number = _prove(con, plan, cells, totals)
+    proof, number = _prove(con, plan, cells, row.totals)
     _require_proven(proof)
     text, arrays = con.execute(
         f"select document, arrays from {quoted(database)}.mainstem.cube where name = ?", [plan.name]
@@ -207,11 +211,10 @@ def _stored(
     plan: CubePlan,
     database: str,
     table: str,
-    totals: tuple[Any, ...],
     row: _Row,
 ) -> CubeReport:
     """Prove the cells in a temporary table, encode them, and move them to the database."""
-    proof, cells = _prove(con, plan, table, totals)
+    proof, cells = _prove(con, plan, table, row.totals)
     where, arrays = "server", b""
     document: dict[str, Any] = {"cells": cells}
     if cells <= BROWSER_CELLS:
@@ -237,9 +240,9 @@ def _noted(
     text = json.dumps({**document, "where": where}, ensure_ascii=False)
     table = f"{quoted(database)}.mainstem.cube"
     con.execute(f"delete from {table} where name = ?", [plan.name])
-    con.execute(
-        f"insert into {table} values (?, ?, ?, ?, ?)", [plan.name, text, arrays, row.plain, row.loose]
-    )
+    totals = json.dumps([str(value or 0) for value in row.totals])
+    values = [plan.name, text, arrays, row.plain, row.loose, totals]
+    con.execute(f"insert into {table} values ({', '.join('?' * len(values))})", values)
     proof, cells = proven
     return CubeReport(plan.name, where, cells, len(arrays), (proof,), row.how)
 
