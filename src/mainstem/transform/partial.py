@@ -1,9 +1,10 @@
 """The part of a model's table that a change of its inputs reaches, computed again; the rest stays.
 
 What changed is read from the data, not believed: the files that two versions of a table do not share are
-compared row by row (by a hash of 64 bits). From the changed rows follow the keys of the grain table that they reach
-(`model.rowwise`); the model's own SQL, unaltered, runs over the grain's rows of those keys, and the result
-takes the place of the rows with those keys. The proofs then look at the whole table, as after any build.
+compared row by row (by a hash of 64 bits). From the changed rows follow the keys of the grain table that they
+reach (`model.rowwise`); the model's own SQL, unaltered, runs over the grain's rows of those keys, and the
+result takes the place of the rows with those keys. The proofs then look at the whole table, as after any
+build.
 """
 
 from __future__ import annotations
