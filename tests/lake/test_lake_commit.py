@@ -104,6 +104,26 @@ def test_large_tables_have_several_files_and_row_groups(lake: Lake, monkeypatch:
     assert ids(lake.commit(staged, run="run-1", summary={})) == list(range(1000))
 
 
+def test_files_are_small_while_a_table_is(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"GROUP_BYTES": 1, "FILE_BYTES": 12_000, "FIRST_BYTES": 3_000, "SHARE": 4}.items():
+        monkeypatch.setattr(parquet, name, value)
+    chosen: list[int] = []
+    real = parquet.encodings
+
+    def noted(table: pa.Table) -> parquet.Encodings:
+        chosen.append(len(table))
+        return real(table)
+
+    monkeypatch.setattr(parquet, "encodings", noted)
+    rows = (batch for start in range(0, 6000, 50) for batch in orders(*range(start, start + 50)))
+    staged = lake.stage(ORDERS, COLUMNS, rows)
+    sizes = [data.bytes for data in staged.data[:-1]]
+    assert 3_000 <= sizes[0] < 6_000
+    assert 12_000 <= sizes[-1] < 18_000
+    assert 1 < len(chosen) < len(staged.files)  # encodings are chosen again after as much as a large file
+    assert ids(lake.commit(staged, run="run-1", summary={})) == list(range(6000))
+
+
 def test_an_error_of_the_source_leaves_no_file(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet, "GROUP_BYTES", 100)
 

@@ -32,6 +32,7 @@ class DuckDB:
         self._session = session.open_session(limits or Limits(), self._temp)
         self._lock = Lock()
         self._views: dict[str, TableName] = {}
+        self._statements: dict[TableName, str] = {}
         self._iceberg = False
         self._functions = False
         self._closed = False
@@ -96,6 +97,8 @@ class DuckDB:
                     where=Where(table=str(view.name)),
                     hint="exclude one of them, or rename it in the source",
                 )
+            if self._statements.get(view.name) == view.statement:
+                return
             if view.iceberg and not self._iceberg:
                 session.load_iceberg(self._session)
                 self._iceberg = True
@@ -107,6 +110,7 @@ class DuckDB:
                 bare = views.quote(view.name.name)
                 cursor.execute(f"CREATE OR REPLACE VIEW main.{bare} AS FROM {views.quote(MART)}.{bare}")
             cursor.close()
+            self._statements[view.name] = view.statement
 
     def _run(self, sql: str, batch_rows: int) -> tuple[duckdb.DuckDBPyConnection, pa.RecordBatchReader]:
         if functions.PREFIX in sql:
