@@ -12,7 +12,7 @@ from mainstem.schema import Column, Kind, TableName
 from mainstem.text import quoted
 from mainstem.transform.explain import rows_of
 
-_BOUNDED = (Kind.INT, Kind.LONG, Kind.DATE, Kind.STRING, Kind.BINARY)
+_BOUNDED = (Kind.INT, Kind.LONG, Kind.STRING, Kind.BINARY)  # no dates: Python has none after the year 9999
 
 Bounds = Mapping[str, tuple[Any, Any]]
 
