@@ -1,5 +1,5 @@
-"""`mainstem publish` over connections that stall, break, trickle and lose answers: small objects, one of several
-parts, the lock."""
+"""`mainstem publish` over connections that stall, break, trickle and lose answers: small objects, one of
+several parts, the lock."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ with recursive n(i) as (select 1 union all select i + 1 from n where i < 600)
 insert into large select i, randomblob(16384) from n;
 update small set note = note || '!';
 """  # 9.8 MB that no codec makes smaller: boto3 sends more than 8 MB in parts
-COMPLETE = "POST uploads"
+COMPLETE = "POST complete"
 
 
 @dataclass
@@ -129,6 +129,7 @@ def test_f55_once_is_tried_again(place: Place, how: str) -> None:
     calls = [
         ("PUT object", "publisher.lock"),
         ("PUT object", "/raw/small-"),
+        ("POST uploads", "/data/"),
         (COMPLETE, "/data/"),
         ("PUT object", ".metadata.json"),
     ]
@@ -141,6 +142,16 @@ def test_f55_once_is_tried_again(place: Place, how: str) -> None:
     if how in ("stall", "no answer"):
         assert len(place.proxy.waits) == len(rules)
         assert max(place.proxy.waits) <= 2 * TIMEOUT
+
+
+def test_f55_an_upload_that_is_complete_and_not_known_any_more(place: Place) -> None:
+    """The answer is lost; the second try hears that there is no such upload. The object is looked at."""
+    rules = [Rule(COMPLETE, "/data/", lost=True), Rule(COMPLETE, "/data/", error=(404, "NoSuchUpload"))]
+    place.proxy.rules = list(rules)
+    code, text = place.publish()
+    assert [rule.fired for rule in rules] == [1, 1], text
+    assert code == 0, text
+    place.shows_the_release()
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ _HOP = ("connection", "transfer-encoding", "content-length", "keep-alive")
 @dataclass(frozen=True, slots=True)
 class Request:
     """A request on its way: `what` is Glue's action, or S3's method and what it is about (`PUT object`, `POST
-    uploads`, `GET list`)."""
+    uploads`, `PUT uploads`, `POST complete`, `GET list`)."""
 
     method: str
     path: str
@@ -34,6 +34,8 @@ class Request:
         if target:
             return target.partition(".")[2]
         query = self.path.partition("?")[2]
+        if self.method == "POST" and "uploadId" in query:
+            return "POST complete"
         kind = "list" if "list-type" in query else "uploads" if "upload" in query.lower() else "object"
         return f"{self.method} {kind}"
 

@@ -130,8 +130,8 @@ class _Holder:
 class Lock:
     """One publisher at a time: an object that only one can create. A holder that died is succeeded: at once
     on the same machine, elsewhere when its lease of an hour has run out. `renew` extends the lease, and fails
-    if somebody else has it by then. `host` and `process` are this publisher's, for others to know; by its token
-    it knows its own lock, when the answer was lost that said so."""
+    if somebody else has it by then. `host` and `process` are this publisher's, for others to know; by its
+    token it knows its own lock, when the answer was lost that said so."""
 
     def __init__(self, client: Any, location: str, host: str, process: int) -> None:
         self._client = client
