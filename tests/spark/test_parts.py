@@ -351,14 +351,7 @@ def test_the_emitted_job_keeps_a_history(
     strict = project(tmp_path / "strict", url, CONFIG.replace("quarantine", "fail"))
 
     def emitted(root: Path) -> dict[str, Any]:
-        made = load_project(root)
-        texts = wiring.emit_job(made, catalog_settings("lake", tmp_path / "warehouse"))
-        for name in made.config.sources:
-            one = wiring.jdbc_source(made, name)
-            monkeypatch.setenv(
-                variable(name), json.dumps({"url": one.url, "user": one.user, "password": one.password})
-            )
-        return json.loads(texts[PLAN_NAME])  # type: ignore[no-any-return]
+        return emitted_plan(root, tmp_path / "warehouse", monkeypatch)
 
     failed = worker(emitted(strict))
     assert failed["error"]["message"].startswith("rows break the table's contract: name: not_null (1 row)")
@@ -465,6 +458,42 @@ def test_rows_that_the_source_no_longer_has_stay(mariadb: MariaDB, tmp_path: Pat
     assert all(f"'id': {number}," in found for number in range(1, 10))
     refreshed = run(there, options=RunOptions(target="spark", full_refresh=True))
     assert well(refreshed).table("raw.items")["rows"] == 6, "the control: a full refresh keeps none"
+
+
+@pytest.mark.parametrize("config", [KEEP, QUARANTINED], ids=["plain", "quarantine"])
+def test_the_emitted_job_keeps_rows_that_the_source_no_longer_has(
+    worker: Callable[[dict[str, Any]], dict[str, Any]],
+    mariadb: MariaDB,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    config: str,
+) -> None:
+    """Of what stands where the job runs: nothing at first."""
+    url = url_on(mariadb, "kept")
+    mariadb.execute("drop table if exists items;" + CREATE.format(time="datetime(6)"), "kept")
+    root = project(tmp_path / "p", url, config)
+    plan = emitted_plan(root, tmp_path / "warehouse", monkeypatch)
+    for step in ("", GONE[0]):
+        if step:
+            mariadb.execute(step, "kept")
+        well(run(root))
+        done = worker(plan)
+        assert done["status"] == "done", done["error"]
+        found = {name: plain_rows(table) for name, table in tables_in(tmp_path / "warehouse").items()}
+        assert found == rows(root)
+    assert "'id': 1," in str(found)
+    assert "'id': 4," in str(found)
+
+
+def emitted_plan(root: Path, warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The plan of the project's job as files, and its logins in the environment."""
+    made = load_project(root)
+    texts = wiring.emit_job(made, catalog_settings("lake", warehouse))
+    for name in made.config.sources:
+        one = wiring.jdbc_source(made, name)
+        login = {"url": one.url, "user": one.user, "password": one.password}
+        monkeypatch.setenv(variable(name), json.dumps(login))
+    return json.loads(texts[PLAN_NAME])  # type: ignore[no-any-return]
 
 
 @pytest.mark.usefixtures("worker")
