@@ -434,6 +434,20 @@ def test_versions_of_another_writer(lake: Lake, tmp_path: Path) -> None:
     assert seen(copy)["raw.orders"] == []
 
 
+def test_an_adopted_version_is_spelled_as_the_lake_is(tmp_path: Path) -> None:
+    """`.mainstem` on another disk, by a link: cleaning takes nothing away, and the version can follow."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / ".mainstem").symlink_to(tmp_path / "disk")
+    lake = Lake(tmp_path / "one" / ".mainstem")
+    made = commit(lake, 1, 2)
+    adopted = lake.adopt(ITEMS, str(Path(made.metadata_location).resolve()), {})
+    assert adopted.metadata_location.startswith(f"{lake.root}/lake/")
+    lake.drop(ORDERS)
+    lake.clean(older_than=NOW)
+    assert sorted(iceberg_ids(head(lake, ITEMS))) == [1, 2]
+
+
 def test_rows_deleted_by_path_are_refused(lake: Lake, copy: Lake) -> None:
     """A file of positions names data files in its rows. (pyiceberg writes none: its manifest is told so.)"""
     before = copy.catalog.path.read_bytes()
