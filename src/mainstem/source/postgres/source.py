@@ -1,4 +1,4 @@
-"""The source itself: a repeatable-read, read-only transaction a snapshot, binary COPY a table."""
+"""The source itself: a repeatable-read, read-only transaction a snapshot, one COPY a table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mainstem.errors import MainstemError, OutOfTime, SourceRefused, SourceUnava
 from mainstem.schema import Database, Table
 from mainstem.source.port import Finding, SourceOptions
 from mainstem.source.postgres import session as sessions
-from mainstem.source.postgres.copying import copied, drain
+from mainstem.source.postgres.copying import Copied, drain
 from mainstem.source.postgres.decode import Choice, decoder_of
 from mainstem.source.postgres.diagnose import findings
 from mainstem.source.postgres.dialect import HASH_PROBE, PostgresDialect
@@ -66,23 +66,26 @@ class PostgresSnapshot:
         self._choice = choice
 
     def read(self, table: Table, batch_bytes: int = 16 << 20, where: str = "") -> Iterator[pa.RecordBatch]:
-        """All rows, or those that fulfil `where`, in batches of about `batch_bytes`, by binary COPY."""
+        """All rows, or those that fulfil `where`, in batches of about `batch_bytes`, by COPY."""
         place, wanted = Where(table=table.name), f" WHERE {where}" if where else ""
         with self._kept(place):
             self._require_readable(table, place)
             self._require_layout(table)
             columns = ", ".join(wire(column) for column in table.columns)
-            sql = f"COPY (SELECT {columns} FROM {self._dialect.ref(table)}{wanted}) TO STDOUT (FORMAT BINARY)"
             decoder = decoder_of(table, self._choice)
-            size = 0
+            query = f"SELECT {decoder.lead}{columns} FROM {self._dialect.ref(table)}{wanted}"
+            sql = f"COPY ({query}) TO STDOUT (FORMAT {decoder.form})"
+            stream = Copied(self._session, sql)
+            size = rows = 0
             try:
-                for chunk in copied(self._session, sql):
+                for chunk in stream:
                     decoder.feed(chunk)
                     size += len(chunk)
                     if size >= min(batch_bytes, _MAX_BATCH) and decoder.rows:
+                        rows += decoder.rows
                         yield decoder.take()
                         size = 0
-                if not decoder.done:
+                if not decoder.done or rows + decoder.rows != stream.rows:
                     raise SourceUnavailable("the server ended the read early", where=place, hint="run again")
                 if decoder.rows:
                     yield decoder.take()
