@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -22,12 +23,11 @@ from mainstem.source.postgres.dialect import HASH_PROBE, PostgresDialect
 from mainstem.source.postgres.introspect import PARENTS, tables_of
 from mainstem.source.postgres.layout import Layout, altered, layout_of, require_unaltered
 from mainstem.source.postgres.misfit import Misfit, error_of
-from mainstem.source.postgres.pages import PAGES, literal_name, page_ranges
+from mainstem.source.postgres.pages import PAGES, literal_name, number_of_parts, page_ranges
 from mainstem.source.postgres.session import Session, mapped, statement
 from mainstem.source.postgres.types import wire
 from mainstem.source.postgres.url import Address, parse
 
-PART_ROWS = 1_000_000  # of a part, about: the server's statistics are estimates
 _PROBE_SHARE = 0.75  # of the timeout: a dead connection is given up within twice the timeout
 _MAX_BATCH = 1 << 30  # bytes: a batch's texts must fit 32-bit offsets, with one more piece on top
 _POSITION = """
@@ -94,9 +94,12 @@ class PostgresSnapshot:
 
     def parts(self, table: Table) -> Sequence[str]:
         """See `Divisible`: ranges of pages, which a server reads alone since version 14."""
-        if table.rows < 2 * PART_ROWS or self._session.info.server_version < 140_000:
-            return ()
-        return page_ranges(self.select(PAGES.format(name=literal_name(table))), table.rows // PART_ROWS)
+        number = number_of_parts(table, self._session.info.server_version)
+        return page_ranges(self.select(PAGES.format(name=literal_name(table))), number) if number else ()
+
+    def order(self, table: Table) -> str:
+        """See `Divisible`: pages have one order."""
+        return ""
 
     @contextmanager
     def twin(self) -> Iterator[PostgresSnapshot]:
@@ -206,6 +209,8 @@ class PostgresSource:
             ((version, name),) = statement(
                 session, "SELECT current_setting('server_version'), current_database()::text"
             )
+            server = session.info.server_version
+        tables = tuple(replace(table, parts=number_of_parts(table, server)) for table in tables)
         return Database("postgres", name, version, tables)
 
     @contextmanager
