@@ -424,7 +424,7 @@ MUTANTS = (
     _m(
         "a COPY that ends early is taken for whole",
         "source/postgres/source.py",
-        "if not decoder.done:",
+        "if not decoder.done or rows + decoder.rows != stream.rows:",
         "if decoder.done is None:",
         "tests/source/test_postgres.py tests/source/test_postgres_decode.py",
     ),
