@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING
 
 from mainstem.contract import reconcile
 from mainstem.contract.canonical import Dialect
@@ -11,6 +13,9 @@ from mainstem.engine.port import Engine
 from mainstem.hashing import RowSum
 from mainstem.ingest.pipeline import Prefetched
 from mainstem.schema import RAW_OUT_OF_RANGE, Table, TableName
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _BATCH_ROWS = 1 << 16
 
@@ -38,6 +43,12 @@ def lake_fingerprint(engine: Engine, lake: Side, source: Dialect, table: Table) 
             for at in nullable:
                 nulls[at] += batch.column(at).null_count
     return Fingerprint(rows, tuple((table.columns[at].name, nulls[at]) for at in nullable), checksum)
+
+
+def one_by_one(engine: Engine, *selects: str) -> Iterator[pa.RecordBatch]:
+    """The rows of several SELECTs, one after the other: as one UNION ALL, DuckDB 1.5 can wait for itself for
+    ever when it streams."""
+    return chain.from_iterable(engine.stream(sql)[1] for sql in selects)
 
 
 def out_of_range(engine: Engine, name: TableName, columns: Sequence[str]) -> dict[str, int]:
