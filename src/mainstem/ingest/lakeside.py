@@ -10,7 +10,6 @@ from mainstem.contract import reconcile
 from mainstem.contract.canonical import Dialect
 from mainstem.contract.reconcile import Fingerprint, Side
 from mainstem.engine.port import Engine
-from mainstem.hashing import RowSum
 from mainstem.ingest.pipeline import Prefetched
 from mainstem.schema import RAW_OUT_OF_RANGE, Table, TableName
 
@@ -26,6 +25,8 @@ def lake_fingerprint(engine: Engine, lake: Side, source: Dialect, table: Table) 
     The engine reads the rows; their hashes are summed by the compiled kernel, or by the engine's SQL where
     the kernel is missing or lacks a form. (6 million rows of 16 columns: 3.5 s of processor time, 8 in SQL.)
     """
+    from mainstem.hashing import RowSum  # here: a run that finds nothing changed needs no pyarrow
+
     by = reconcile.forms(source, table)
     forms = [by[column.name] for column in table.columns]
     if not RowSum.knows(table.columns, forms):

@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from mainstem import metadata
 from mainstem.engine.port import Engine
@@ -21,6 +19,9 @@ from mainstem.ingest.pipeline import Prefetched
 from mainstem.ingest.terms import live_in_lake
 from mainstem.lake import Lake, Staged, TableVersion
 from mainstem.schema import Kind, Table, TableName
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _SMALL = 16 << 20  # bytes: files that are gathered into one when there are many
 _MANY = 8
