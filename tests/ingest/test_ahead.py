@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,8 @@ def test_answers_are_there_when_they_are_wanted() -> None:
     inner = Slow()
     inner.go.set()
     with ahead_of(inner) as snapshot:
-        snapshot.ask("a", "b", "a")
+        for sql in ("a", "b", "a"):
+            snapshot.ask(sql)
         assert [snapshot.select(sql)[0][0] for sql in ("b", "a", "c")] == ["b", "a", "c"]
         assert sorted(inner.asked) == ["a", "b", "c"]
         snapshot.select("a")
@@ -65,7 +66,8 @@ def test_answers_are_there_when_they_are_wanted() -> None:
 def test_who_waits_comes_first() -> None:
     inner = Slow()
     with ahead_of(inner) as snapshot:
-        snapshot.ask("first", "later", "wanted")
+        for sql in ("first", "later", "wanted"):
+            snapshot.ask(sql)
         assert inner.begun.wait(10)
         rows: list[Any] = []
         waiting = threading.Thread(target=lambda: rows.extend(snapshot.select("wanted")))
@@ -78,11 +80,24 @@ def test_who_waits_comes_first() -> None:
         assert snapshot.select("later") == [("later", 3)]
 
 
+def test_what_is_wanted_soon_is_asked_before_the_rest() -> None:
+    inner = Slow()
+    with ahead_of(inner) as snapshot:
+        snapshot.ask("first")
+        assert inner.begun.wait(10)
+        snapshot.ask("later")
+        snapshot.ask("next", soon=True)
+        inner.go.set()
+        assert snapshot.select("later")
+    assert inner.asked in (["first", "next", "later"], ["first", "later"])
+
+
 def test_an_error_is_raised_where_the_answer_is_wanted() -> None:
     inner = Slow("bad")
     inner.go.set()
     with ahead_of(inner) as snapshot:
-        snapshot.ask("bad", "good")
+        snapshot.ask("bad")
+        snapshot.ask("good")
         assert snapshot.select("good")[0][0] == "good"
         with pytest.raises(SourceUnavailable, match="gone"):
             snapshot.select("bad")
@@ -97,6 +112,7 @@ def test_nothing_is_asked_while_rows_are_read() -> None:
         snapshot.ask("a")
         next(batches)
         assert inner.asked == ["read x"]
+        assert isinstance(batches, Generator)
         batches.close()
         assert snapshot.select("a") == [("a", 2)]
 
@@ -104,14 +120,14 @@ def test_nothing_is_asked_while_rows_are_read() -> None:
 def test_what_was_not_asked_when_it_is_left_is_not_asked() -> None:
     inner = Slow()
     with ahead_of(inner) as snapshot:
-        snapshot.ask("first", "second")
+        snapshot.ask("first")
+        snapshot.ask("second")
         assert inner.begun.wait(10)
         threading.Timer(0.05, inner.go.set).start()
     assert inner.asked == ["first"]
 
 
-def test_a_snapshot_that_is_read_says_so_itself(tmp_path: Path) -> None:
-    """As without the questions: no deadlock."""
+def test_a_snapshot_is_asked_and_read_as_before(tmp_path: Path) -> None:
     execute_sql(tmp_path / "a.db", "create table t (n integer); insert into t values (1), (2)")
     source = open_source(f"sqlite:///{tmp_path}/a.db", SourceOptions())
     found = source.introspect().tables[0]
@@ -125,12 +141,12 @@ def test_a_snapshot_that_is_read_says_so_itself(tmp_path: Path) -> None:
 
 def test_a_run_asks_before_it_wants_to_know(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing was read before, so all is asked as it comes; then what a run asks is asked at once."""
-    asked: list[tuple[str, ...]] = []
+    asked: list[str] = []
     ask = Ahead.ask
 
-    def noted(self: Ahead, *statements: str) -> None:
-        asked.append(statements)
-        ask(self, *statements)
+    def noted(self: Ahead, sql: str, *, soon: bool = False) -> None:
+        asked.append(sql)
+        ask(self, sql, soon=soon)
 
     monkeypatch.setattr(Ahead, "ask", noted)
     monkeypatch.setattr("mainstem.run.ingesting.WORTH_ROWS", 3)

@@ -25,15 +25,14 @@ Rows = list[tuple[Any, ...]]
 
 
 class Ahead:
-    """A snapshot, for one thread that works with it, and one of its own that asks ahead. Use as a context:
-    what was not asked yet when it is left, is not asked any more."""
+    """A snapshot, for any number of threads, one at a time, and for one of its own that asks ahead. Use as a
+    context: what was not asked yet when it is left, is not asked any more."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.position: Mapping[str, str] = snapshot.position
         self._snapshot = snapshot
         self._changed = threading.Condition()
         self._busy = False  # somebody is at the connection
-        self._reading = False
         self._wanted = 0  # callers who wait for the connection: they come first
         self._left = False
         self._asked: dict[str, Future[Rows]] = {}
@@ -52,14 +51,13 @@ class Ahead:
             self._changed.notify_all()
         self._thread.join()
 
-    def ask(self, *statements: str) -> None:
-        """Statements that `select` will be called with. Each answer is given once: whoever asks again wants
-        to know how it is then."""
+    def ask(self, sql: str, *, soon: bool = False) -> None:
+        """A statement that `select` will be called with; `soon`: before those that were told earlier. Each
+        answer is given once: whoever asks again wants to know how it is then."""
         with self._changed:
-            for sql in statements:
-                if sql not in self._asked:
-                    self._asked[sql] = Future()
-                    self._queue.append(sql)
+            if sql not in self._asked:
+                self._asked[sql] = Future()
+                (self._queue.appendleft if soon else self._queue.append)(sql)
             self._changed.notify_all()
 
     def select(self, sql: str, seconds: float = 0) -> Rows:
@@ -76,33 +74,27 @@ class Ahead:
 
     def read(self, table: Table, batch_bytes: int = 16 << 20, where: str = "") -> Iterator[pa.RecordBatch]:
         """See the port."""
-        with self._held(reading=True):
+        with self._held():
             yield from self._snapshot.read(table, batch_bytes, where)
 
     @contextmanager
-    def _held(self, *, reading: bool = False) -> Iterator[None]:
-        """Have the connection; wait for it. A snapshot that is being read is not waited for: it says itself
-        that this cannot be."""
+    def _held(self) -> Iterator[None]:
+        """Have the connection; wait for it."""
         with self._changed:
-            if self._reading:
-                own = False
-            else:
-                self._wanted += 1
-                try:
-                    self._changed.wait_for(lambda: not self._busy)
-                finally:
-                    self._wanted -= 1
-                own = self._busy = True
-                self._reading = reading
+            self._wanted += 1
+            try:
+                self._changed.wait_for(lambda: not self._busy)
+            finally:
+                self._wanted -= 1
+            self._busy = True
         try:
             yield
         finally:
-            if own:
-                self._leave()
+            self._leave()
 
     def _leave(self) -> None:
         with self._changed:
-            self._busy = self._reading = False
+            self._busy = False
             self._changed.notify_all()
 
     def _work(self) -> None:
@@ -150,7 +142,7 @@ def ahead_of(snapshot: Snapshot) -> Ahead:
     return _Divisible(snapshot, snapshot) if isinstance(snapshot, Divisible) else Ahead(snapshot)
 
 
-def ask(snapshot: Snapshot, *statements: str) -> None:
-    """Ask ahead, if the snapshot can be."""
+def ask_soon(snapshot: Snapshot, sql: str) -> None:
+    """Ask ahead what is wanted next, if the snapshot can be asked."""
     if isinstance(snapshot, Ahead):
-        snapshot.ask(*statements)
+        snapshot.ask(sql, soon=True)

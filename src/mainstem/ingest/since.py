@@ -11,7 +11,7 @@ from mainstem.contract.canonical import SourceDialect
 from mainstem.contract.reconcile import Side
 from mainstem.engine.port import Engine
 from mainstem.errors import ProofFailed, Where
-from mainstem.ingest.ahead import ask
+from mainstem.ingest.ahead import ask_soon
 from mainstem.ingest.apart import in_step, standing
 from mainstem.ingest.cursor import Watermark, condition, same_server, watermark
 from mainstem.ingest.lakeside import lake_fingerprint
@@ -65,7 +65,7 @@ class Since:
         with merger.read(load.increment.key, rows, on_rows) as change:
             if load.level is ProofLevel.CHANGES:  # answered while the rows are merged
                 source, by = self._read_side(load, where), reconcile.forms(self._dialect, load.table)
-                ask(self._snapshot, reconcile.fingerprint_sql(source.dialect, load.table, by))
+                ask_soon(self._snapshot, reconcile.fingerprint_sql(source.dialect, load.table, by))
             merged = merger.merge(change)
             if load.level is ProofLevel.CHANGES:
                 arrived = Side(rows_of(lake.dialect, merger.arrived(change, merged)), lake.select)

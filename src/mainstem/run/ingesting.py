@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 
 from mainstem.contract import reconcile
@@ -29,6 +29,7 @@ from mainstem.ingest.witness import WORTH_ROWS, Witness, is_compared
 from mainstem.plan import ACCEPT, IngestStep
 from mainstem.project.config import ProofLevel
 from mainstem.run.board import Board, failed_table
+from mainstem.run.early import Early, is_small
 from mainstem.run.parts import Parts, RunOptions
 from mainstem.run.receipt import TableEntry
 from mainstem.schema import TableName
@@ -81,7 +82,6 @@ def _attempt(
 ) -> None:
     """One snapshot. While one table is proven and committed, the next is read."""
     loads = _loads(steps, parts, options, board)
-    remaining = deque(loads)
     finishing: deque[_Finishing] = deque()
     source = parts.sources[steps[0].source]
     engine: Engine | None = None
@@ -94,17 +94,22 @@ def _attempt(
             ahead_of(board.meter.over(opened_snapshot)) as snapshot,
             _witness(loads, parts, options) as witness,
             ThreadPoolExecutor(1, thread_name_prefix="mainstem-proof") as prover,
+            ExitStack() as early,
         ):
             counts = _foreseen(loads, source, snapshot, parts, witness)
             engine = parts.engine()  # while the source answers: its libraries take their time
-            loader = Loader(source, snapshot, parts.lake, engine, run, witness, counts)
+            loader = Loader(source, snapshot, parts.lake, engine, run, witness, counts or {})
             reporter = _Reporter(parts, board, emit, loader, opened + limit)
-            while remaining and not board.stopped:
-                current, load = remaining.popleft()
+            begun = early.enter_context(Early(reporter.begin, parts.lake.discard))
+            if counts is not None:
+                begun.start((step, load) for step, load in loads if is_small(load))
+            for current, load in loads:
+                if board.stopped:
+                    break
                 if not board.is_done(current.name) and (kept := _kept(current, load, parts, snapshot)):
                     reporter.keep(current, kept)
                     continue
-                pending = reporter.begin(current, load)
+                pending = begun.begin(current, load)
                 if pending is not None:
                     finishing.append((current, pending, prover.submit(loader.finish, pending)))
                 while len(finishing) >= _AHEAD:
@@ -140,11 +145,12 @@ def _foreseen(
     snapshot: Ahead,
     parts: Parts,
     witness: Witness | None,
-) -> dict[TableName, Future[int]]:
-    """Ask ahead what the loads will ask, unless much has to be read before their turn comes: a table that
-    was asked about cannot be altered before the snapshot ends. What the witness was asked is returned."""
+) -> dict[TableName, Future[int]] | None:
+    """Ask ahead what the loads will ask; what the witness was asked. None, and nothing is asked, if much has
+    to be read before their turn comes: a table that was asked about cannot be altered until the snapshot
+    ends."""
     if any(_is_large_read(step) for step, _ in loads):
-        return {}
+        return None
     found = {}
     for step, load in loads:
         asked = foresee(load, source.dialect, snapshot, parts.lake, witness, WORTH_ROWS)
@@ -208,7 +214,7 @@ def _witness(
     loads: list[tuple[IngestStep, Load]], parts: Parts, options: RunOptions
 ) -> AbstractContextManager[Witness | None]:
     """A witness, if a table of some size has to be read whatever its fingerprint is, or its rows counted."""
-    worth = any(_is_large_read(step) or _is_large_count(step, load) for step, load in loads)
+    worth = any(_is_large_read(s) or (is_small(load) and s.rows >= WORTH_ROWS) for s, load in loads)
     if not worth or options.proof in _UNCOMPARED:
         return nullcontext()
     return Witness(parts.sources[loads[0][0].source])
@@ -216,11 +222,6 @@ def _witness(
 
 def _is_large_read(step: IngestStep) -> bool:
     return step.rows >= WORTH_ROWS and step.action in ("new", "changed", "rebuild")
-
-
-def _is_large_count(step: IngestStep, load: Load) -> bool:
-    counted = load.level is ProofLevel.CHANGES and load.increment is not None and is_compared(load)
-    return step.rows >= WORTH_ROWS and counted
 
 
 def _fail_all(steps: list[IngestStep], error: MainstemError, parts: Parts, board: Board, emit: Emit) -> None:
