@@ -99,6 +99,8 @@ class Merger:
             if len(small) >= _MANY:
                 touched, same = [*touched, *small], [file for file in same if file not in small]
                 added = self._added(key, same)
+        if touched:
+            self._lake.expect_commit()
         # Those in quarantine at the end: they have two columns more.
         self._engine.attach_files(self._names[2], [*touched, *change.apart], self._table.columns)
         columns, base, rows = self._columns("a"), self._ref(self._names[2]), self._ref(self._names[0])

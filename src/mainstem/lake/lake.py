@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +37,7 @@ class Lake:
         self.catalog = LocalCatalog(self.root / "catalog.db")
         self._folder = self.root / "lake"
         self._staging = self.root / "staging"
+        self._expecting = False
         self._taken: set[Path] = set()  # files that a commit has made a table's, or may have
 
     # Tables
@@ -185,6 +188,13 @@ class Lake:
             storage.remove([staged.journal])
         return versions.version(staged.name, prepared.table)
 
+    def expect_commit(self) -> None:
+        """A commit will follow: import what it needs, in a thread of its own, while something else is waited
+        for."""
+        if not self._expecting:
+            self._expecting = True
+            threading.Thread(target=_import_iceberg, name="mainstem-import", daemon=True).start()
+
     def adopt(self, name: TableName, metadata_location: str, summary: Mapping[str, str]) -> TableVersion:
         """Make a table that another engine has written below `folder` the newest version of `name`. All or
         nothing, durable when this returns."""
@@ -290,6 +300,11 @@ class Lake:
         cleaning.clean_sessions(self.root / "tmp")
         staged = cleaning.staged(self._staging, self.catalog)
         return cleaning.clean(self.catalog, self._folder, keep_releases, older_than, staged)
+
+
+def _import_iceberg() -> None:
+    with suppress(ImportError):  # the commit itself will say so
+        importlib.import_module("mainstem.lake.iceberg")
 
 
 def _overtaken(name: TableName) -> LakeUnavailable:
