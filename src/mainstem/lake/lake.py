@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -37,7 +36,8 @@ class Lake:
         self.catalog = LocalCatalog(self.root / "catalog.db")
         self._folder = self.root / "lake"
         self._staging = self.root / "staging"
-        self._expecting = False
+        self._expecting = threading.Lock()
+        self._expected: list[Callable[[], None]] = [_import_iceberg]
         self._taken: set[Path] = set()  # files that a commit has made a table's, or may have
 
     # Tables
@@ -188,12 +188,17 @@ class Lake:
             storage.remove([staged.journal])
         return versions.version(staged.name, prepared.table)
 
+    def when_expected(self, action: Callable[[], None]) -> None:
+        """Do this, too, at the first `expect_commit`. It may raise ImportError, and nothing else."""
+        self._expected.append(action)
+
     def expect_commit(self) -> None:
         """A commit will follow: import what it needs, in a thread of its own, while something else is waited
         for."""
-        if not self._expecting:
-            self._expecting = True
-            threading.Thread(target=_import_iceberg, name="mainstem-import", daemon=True).start()
+        with self._expecting:
+            actions, self._expected = self._expected, []
+        if actions:
+            threading.Thread(target=_do, args=(actions,), name="mainstem-import", daemon=True).start()
 
     def adopt(self, name: TableName, metadata_location: str, summary: Mapping[str, str]) -> TableVersion:
         """Make a table that another engine has written below `folder` the newest version of `name`. All or
@@ -303,8 +308,13 @@ class Lake:
 
 
 def _import_iceberg() -> None:
-    with suppress(ImportError):  # the commit itself will say so
-        importlib.import_module("mainstem.lake.iceberg")
+    from mainstem.lake import iceberg  # noqa: F401 - see `stage`
+
+
+def _do(actions: Sequence[Callable[[], None]]) -> None:
+    for action in actions:
+        with suppress(ImportError):  # who needs it will say so
+            action()
 
 
 def _overtaken(name: TableName) -> LakeUnavailable:

@@ -20,6 +20,7 @@ from mainstem.run.board import Board
 from mainstem.run.ingesting import ingest_source
 from mainstem.run.parts import Parts, RunOptions
 from mainstem.run.receipt import Receipt, TableEntry
+from mainstem.run.transforming import Transformation, import_builders
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,15 +139,15 @@ def _broken_off(receipt: Receipt, board: Board, error: BaseException, parts: Par
 
 def _run_steps(parts: Parts, options: RunOptions, board: Board, run: str, emit: Emit) -> None:
     """Loads in one thread a source, builds in `threads` others, each as soon as its inputs stand."""
+    parts.lake.when_expected(import_builders)
     sources = list(dict.fromkeys(step.source for step in board.plan.ingest))
     workers = len(sources) + options.threads
     with ThreadPoolExecutor(workers, thread_name_prefix="mainstem") as pool:
         try:
             for source in sources:
                 pool.submit(board.guarded, ingest_source, source, parts, options, board, run, emit)
-            # Here, not at the file's head: while the sources answer, what builds and publishes is imported.
+            # Here, not at the file's head: while the sources answer, what publishes is imported.
             from mainstem.run import serving  # noqa: F401
-            from mainstem.run.transforming import Transformation
 
             transformation = Transformation(parts, options, board, run, emit)
             for step in board.ready_models(options.threads):
