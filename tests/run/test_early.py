@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,16 @@ from mainstem.lake import Staged
 from mainstem.project.load import load_project
 from mainstem.run import early
 from sources import through
-from support import ask, data_files, execute_sql, make_project, run
+from support import ask, data_files, environment, execute_sql, make_project, run
 
+LOOK = """
+import sys
+from mainstem.cli.main import run
+from mainstem.run import execute
+print("early", *sorted({"pyarrow", "duckdb", "sqlglot", "pyiceberg"} & set(sys.modules)))
+code = run(["-C", sys.argv[1], "run"])
+print("late", code, *sorted({"sqlglot", "pyiceberg"} & set(sys.modules)))
+"""
 ROWS = "".join(
     f"create table {name} (id integer primary key, note text, updated_at timestamp);"
     f"insert into {name} values (1, 'a', '2024-01-01 10:00:00'), (2, 'b', '2024-01-02 10:00:00');"
@@ -90,3 +100,20 @@ def test_one_that_fails_does_not_harm_the_others(root: Path) -> None:
         "c": "done",
         "d": "done",
     }
+
+
+def test_what_a_run_does_not_need_is_not_imported(tmp_path: Path) -> None:
+    """The source's server is asked before what computes is imported; what writes and builds, when something
+    has changed."""
+    root = make_project(tmp_path / "p")
+    for status in ("published", "unchanged"):
+        done = subprocess.run(
+            [sys.executable, "-c", LOOK, str(root)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment(),
+        )
+        early, *_, late = done.stdout.splitlines()
+        assert early == "early", done.stderr
+        assert late == ("late 0 pyiceberg sqlglot" if status == "published" else "late 0"), done.stderr
