@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from mainstem.errors import SourceUnavailable
+from mainstem.ingest.ahead import Ahead
 from mainstem.run.parts import Parts
 from mainstem.schema import Table
 from mainstem.source.port import Snapshot
@@ -194,3 +195,14 @@ def test_a_witness_that_dies_does_not_count(followed: Path) -> None:
     assert (messages, source.counted) == ("", [1, 0])
     source, messages = watched(followed, places=(HERE, HERE), refused=True)
     assert (messages, source.counted) == ("", [0])
+
+
+def test_a_table_that_no_snapshot_covers_is_asked_about_when_it_is_read(
+    followed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead: list[str] = []
+    monkeypatch.setattr(Ahead, "ask", lambda _, sql, *, soon=False: ahead.append("" if soon else sql))
+    source, messages = watched(followed, places=({"non_transactional": '["t"]'}, {}))
+    assert (messages, source.counted, "".join(ahead)) == ("", [0], "")
+    source, messages = watched(followed)
+    assert (messages, source.counted, len("".join(ahead)) > 0) == ("", [0], True)

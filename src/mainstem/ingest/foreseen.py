@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import Future
 
 from mainstem.contract import reconcile
@@ -13,6 +14,7 @@ from mainstem.ingest.values import Load
 from mainstem.ingest.witness import Witness, is_compared
 from mainstem.lake import Lake
 from mainstem.project.config import ProofLevel
+from mainstem.source.port import NON_TRANSACTIONAL
 
 
 def foresee(
@@ -21,6 +23,8 @@ def foresee(
     """Ask the snapshot for the number of rows or the fingerprint, as `Loader.begin` will. With `changes` the
     number of a table's rows is asked of the witness, from `worth` rows on: what it will say is returned."""
     proof, table = level(load, lake, snapshot), load.table
+    if table.name in json.loads(snapshot.position.get(NON_TRANSACTIONAL, "[]")):
+        return None  # it is asked about just before it is read
     rows = live_rows(dialect, table, load.terms.deleted)
     count = reconcile.row_count_sql(rows, table)
     beside = proof is ProofLevel.CHANGES and table.rows >= worth

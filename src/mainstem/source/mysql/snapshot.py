@@ -13,7 +13,7 @@ from mainstem.schema import Kind, Table
 from mainstem.source.mysql.introspect import non_transactional
 from mainstem.source.mysql.mapping import quote
 from mainstem.source.mysql.session import Session
-from mainstem.source.port import OLDEST_TRANSACTION, SourceOptions
+from mainstem.source.port import NON_TRANSACTIONAL, OLDEST_TRANSACTION, SourceOptions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,7 +48,7 @@ class MySQLSnapshot:
             position |= _mariadb_position(session)
         self._loose = loose
         if loose:
-            position["non_transactional"] = json.dumps(loose, ensure_ascii=False)
+            position[NON_TRANSACTIONAL] = json.dumps(loose, ensure_ascii=False)
         self.position: Mapping[str, str] = position
 
     def read(self, table: Table, batch_bytes: int = 16 << 20, where: str = "") -> Iterator[pa.RecordBatch]:
