@@ -313,13 +313,6 @@ MUTANTS = (
         "tests/ingest/test_witness.py -k gone",
     ),
     _m(
-        "an answer is given twice",
-        "ingest/ahead.py",
-        "self._asked.pop(sql, None)",
-        "self._asked.get(sql)",
-        "tests/ingest/test_ahead.py -k wanted",
-    ),
-    _m(
         "a load that was begun early leaves its files",
         "run/early.py",
         "                self._discard(pending.staged)\n",
