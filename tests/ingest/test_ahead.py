@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pymysql
 import pytest
 
 from mainstem.errors import SourceUnavailable
@@ -15,7 +17,8 @@ from mainstem.ingest.ahead import Ahead, ahead_of
 from mainstem.schema import Table
 from mainstem.source.port import Divisible, SourceOptions
 from mainstem.wiring import open_source
-from support import execute_sql, make_project, run, table
+from servers.mariadb import MariaDB
+from support import ask, execute_sql, make_project, run, table
 
 T = table("t", "n long")
 
@@ -155,3 +158,69 @@ def test_a_run_asks_before_it_wants_to_know(tmp_path: Path, monkeypatch: pytest.
     assert asked == [], "a large table has to be read: none that was asked about could be altered meanwhile"
     assert run(root).status == "unchanged"
     assert len(asked) == 3
+
+
+BANK = """
+create table a (id int primary key, n int not null, updated_at datetime(6) not null, key (updated_at));
+create table b like a;
+create table log (id int primary key auto_increment);
+insert into a select seq, 0, now(6) from seq_1_to_500; insert into b select * from a;
+"""
+MOVE = (
+    "update a set n = n + 1, updated_at = utc_timestamp(6) where id = {0}",
+    "update b set n = n - 1, updated_at = utc_timestamp(6) where id = {0}",
+    "insert into log values ()",
+)
+
+
+def test_a_release_shows_one_moment_though_much_is_asked_at_once(
+    tmp_path: Path, mariadb: MariaDB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two tables that are followed by a cursor, begun side by side and counted beside, and one without,
+    asked about ahead; a writer changes all three in each transaction."""
+    monkeypatch.setattr("mainstem.run.ingesting.WORTH_ROWS", 0)
+    mariadb.create_database("bank")
+    mariadb.execute(BANK, "bank")
+    config = "proof: changes\ntables:\n  a: {cursor: updated_at}\n  b: {cursor: updated_at}"
+    root = make_project(tmp_path / "p", {}, source="", config=config)
+    path = root / "mainstem.yml"
+    url = f"mysql://{mariadb.user}:{mariadb.password}@{mariadb.host}:{mariadb.port}/bank"
+    path.write_text(path.read_text().replace("sqlite:///shop.db", url))
+    assert run(root).status == "published"
+    stop, moved = threading.Event(), [0]
+
+    def write() -> None:
+        with pymysql.connect(
+            host=mariadb.host,
+            port=mariadb.port,
+            user=mariadb.user,
+            password=mariadb.password,
+            database="bank",
+        ) as connection:
+            while not stop.is_set():
+                with connection.cursor() as cursor:
+                    for sql in MOVE:
+                        cursor.execute(sql.format(moved[0] % 500 + 1))
+                connection.commit()
+                moved[0] += 1
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        seen = []
+        for _ in range(4):
+            before = moved[0]
+            while moved[0] < before + 5 and writer.is_alive():
+                time.sleep(0.01)
+            ran = run(root)
+            assert ran.status == "published", ran.messages
+            assert ran.table("raw.a")["proof"] in ("changes", "full")
+            ((plus, minus, logged),) = ask(
+                root, "select (select sum(n) from raw.a), (select sum(n) from raw.b), count(*) from raw.log"
+            )
+            assert plus == -minus == logged
+            seen.append(logged)
+    finally:
+        stop.set()
+        writer.join()
+    assert sorted(set(seen)) == seen
