@@ -296,9 +296,30 @@ MUTANTS = (
     _m(
         "a restored source is followed",
         "ingest/since.py",
-        "        self._require_advance(load, last)\n",
+        "        self._require_advance(load, before)\n",
         "",
         _MORE,
+    ),
+    _m(
+        "another server's number of rows is believed",
+        "ingest/witness.py",
+        " or not same_place(position, self._snapshot.position)",
+        "",
+        "tests/ingest/test_witness.py -k another_server",
+    ),
+    _m(
+        "the witness's number of rows is believed, whatever it is",
+        "ingest/load.py",
+        "if _answer(self._counts.get(load.name)) == staged.rows:",
+        "if _answer(self._counts.get(load.name)) is not None:",
+        "tests/ingest/test_witness.py -k gone",
+    ),
+    _m(
+        "a load that was begun early leaves its files",
+        "run/early.py",
+        "                self._discard(pending.staged)\n",
+        "                pass\n",
+        "tests/run/test_early.py -k nobody",
     ),
     _m(
         "the checksum leaves out the last column",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,8 @@ class Lake:
         self.root = root.absolute()
         self.catalog = LocalCatalog(self.root / "catalog.db")
         self._staging = self.root / "staging"
+        self._expecting = threading.Lock()
+        self._expected: list[Callable[[], None]] = [_import_iceberg]
         self._taken: set[Path] = set()  # files that a commit has made a table's, or may have
 
     # Tables
@@ -188,6 +191,18 @@ class Lake:
             storage.remove([staged.journal])
         return versions.version(staged.name, prepared.table)
 
+    def when_expected(self, action: Callable[[], None]) -> None:
+        """Do this, too, at the first `expect_commit`. It may raise ImportError, and nothing else."""
+        self._expected.append(action)
+
+    def expect_commit(self) -> None:
+        """A commit will follow: import what it needs, in a thread of its own, while something else is waited
+        for."""
+        with self._expecting:
+            actions, self._expected = self._expected, []
+        if actions:
+            threading.Thread(target=_do, args=(actions,), name="mainstem-import", daemon=True).start()
+
     def adopt(self, name: TableName, metadata_location: str, summary: Mapping[str, str]) -> TableVersion:
         """Make a table that another engine has written below `folder` the newest version of `name`. All or
         nothing, durable when this returns."""
@@ -302,6 +317,16 @@ class Lake:
         from mainstem.lake.relocate import relocate  # seldom needed
 
         return relocate(self.catalog, self.root)
+
+
+def _import_iceberg() -> None:
+    from mainstem.lake import iceberg  # noqa: F401 - see `stage`
+
+
+def _do(actions: Sequence[Callable[[], None]]) -> None:
+    for action in actions:
+        with suppress(ImportError):  # who needs it will say so
+            action()
 
 
 def _overtaken(name: TableName) -> LakeUnavailable:

@@ -195,7 +195,6 @@ def run_project(
     """Plan and execute under the run lock; the exit code. Prints the outcome."""
     from mainstem.run import execute
     from mainstem.run.resume import resumed
-    from mainstem.run.serving import clean
 
     lake = wiring.open_lake(project)
     with ExitStack() as held:
@@ -210,6 +209,8 @@ def run_project(
             costing.require(project, made, target)
         with Progress(output is Output.JSON) as progress:
             outcome = execute(made.plan, parts(project, made, target), options, progress.emit)
+        from mainstem.run.serving import clean  # here: what serves is imported while the sources answer
+
         clean(project, lake)
     said = _said(outcome, output)
     for error in outcome.errors:
