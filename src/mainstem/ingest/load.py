@@ -54,9 +54,9 @@ _MOST_PARTS = 256  # of 1,024: beyond, reading everything is as quick
 
 
 class Loader:
-    """Loads tables from one snapshot of one source. `begin` and `settle` use the snapshot's connection: several
-    threads may call them if the snapshot has them wait (`Ahead`); `finish` may run in any. With a witness,
-    tables that have to be read anyway are fingerprinted while they are read."""
+    """Loads tables from one snapshot of one source. `begin` and `settle` use the snapshot's connection:
+    several threads may call them if the snapshot has them wait (`Ahead`); `finish` may run in any. With a
+    witness, tables that have to be read anyway are fingerprinted while they are read."""
 
     def __init__(
         self,
