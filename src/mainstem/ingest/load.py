@@ -18,6 +18,7 @@ from mainstem.errors import MainstemError, ProofFailed, Where
 from mainstem.ingest import sums
 from mainstem.ingest.apart import Apart, Divider, in_step, standing
 from mainstem.ingest.cursor import as_moment
+from mainstem.ingest.kept import with_kept
 from mainstem.ingest.lakeside import lake_fingerprint, out_of_range
 from mainstem.ingest.merge import Merger
 from mainstem.ingest.parts import PartReader
@@ -99,6 +100,7 @@ class Loader:
         if load.level in _COUNTED:
             expected = Fingerprint(reconcile.row_count(side, load.table), (), 0)
         staged, note = self._staged(load, on_rows)
+        staged = self._with_kept(load, staged)
         return Pending(
             load, staged, expected, started, mark, note=note, asked=asked, marked=marked, moment=moment
         )
@@ -198,6 +200,17 @@ class Loader:
             return staged, f" ({count(kept, 'row')} kept of a load that was stopped)" if kept else ""
         with Prefetched(self._snapshot.read(load.table)) as batches:
             return self._lake.stage(load.name, load.table.columns, batches, on_rows), ""
+
+    def _with_kept(self, load: Load, staged: Staged) -> Staged:
+        """A table that was read whole, though rows stay that the source no longer has (`deletes: ignore`):
+        after a run on Spark, say, which leaves no cursor. With those rows."""
+        increment, head = load.increment, load.head
+        if increment is None or increment.detect or head is None or load.full_refresh:
+            return staged
+        same = head.summary.get(COLUMNS) == encode_columns(load.table.columns)
+        if load.level is not ProofLevel.OFF or not same or load.terms.deleted:
+            return staged
+        return with_kept(self._lake, self._engine, head, load.table, increment.key, staged)
 
     def _source_side(self, load: Load) -> Side:
         """The source's rows that are loaded."""

@@ -56,6 +56,8 @@ class PartReader:
         if not isinstance(snapshot, Divisible):
             return None
         identity = f"{source} {table.source_schema}.{table.source_name} {encode_columns(table.columns)}"
+        if order := snapshot.order(table):
+            identity += f" {order}"
         journal = self._lake.journal(name, table.columns, identity, lambda: snapshot.parts(table))
         if journal is None:
             return None

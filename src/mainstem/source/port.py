@@ -81,6 +81,9 @@ class Divisible(Protocol):
         """Conditions in the source's SQL of which each row fulfils exactly one, now and in any later
         snapshot, and that the server finds the rows by. None for a table that is better read whole."""
 
+    def order(self, table: Table) -> str:
+        """What the meaning of such conditions hangs on (a collation): another one, and they are void."""
+
     def twin(self) -> AbstractContextManager[Snapshot]:
         """Another connection with the very same view. Raises SourceUnavailable or SourceRefused where it
         cannot be had."""

@@ -30,6 +30,7 @@ from mainstem.cli.commands.common import (
     parts,
     planned,
 )
+from mainstem.cli.commands.relocating import told
 from mainstem.cli.progress import Progress
 from mainstem.errors import UsageError
 from mainstem.plan import ACCEPT, Choices, IngestStep, ModelStep, Plan
@@ -198,6 +199,8 @@ def run_project(
     lake = wiring.open_lake(project)
     with ExitStack() as held:
         held.enter_context(lake.run_lock(options.command, wait))
+        if (moved := lake.relocate()) is not None:
+            console.note(told(moved))
         left = left_over(project, choices, options.name) if resume else None
         if left is not None:
             options, choices, target = resumed(options, left), left.choices, left.target
