@@ -18,6 +18,7 @@ from mainstem.schema import Table
 from mainstem.source.port import Divisible, SourceOptions
 from mainstem.wiring import open_source
 from servers.mariadb import MariaDB
+from servers.postgres import Postgres
 from support import ask, execute_sql, make_project, run, table
 
 T = table("t", "n long")
@@ -158,6 +159,21 @@ def test_a_run_asks_before_it_wants_to_know(tmp_path: Path, monkeypatch: pytest.
     assert asked == [], "a large table has to be read: none that was asked about could be altered meanwhile"
     assert run(root).status == "unchanged"
     assert len(asked) == 3
+
+
+@pytest.mark.parametrize("kind", ["mariadb", "postgres"])
+def test_what_can_be_read_in_parts_still_can(request: pytest.FixtureRequest, kind: str) -> None:
+    server: MariaDB | Postgres = request.getfixturevalue(kind)
+    server.create_database("parts")
+    server.execute("create table t (n int primary key)", "parts")
+    url = f"mysql://{server.user}:{server.password}@{server.host}:{server.port}/parts"
+    source = open_source(server.url("parts") if isinstance(server, Postgres) else url, SourceOptions())
+    found = source.introspect().tables[0]
+    with source.snapshot() as inner, ahead_of(inner) as snapshot:
+        assert isinstance(inner, Divisible)
+        assert isinstance(snapshot, Divisible)
+        assert (tuple(snapshot.parts(found)), snapshot.order(found)) == ((), "")
+    source.close()
 
 
 BANK = """
