@@ -18,7 +18,7 @@ from mainstem.events import Emit, SourceRetried, StepFinished, StepProgress, Ste
 from mainstem.ingest.apart import in_step, standing
 from mainstem.ingest.cursor import increment_of
 from mainstem.ingest.load import Loader
-from mainstem.ingest.state import POSITION, TALLY
+from mainstem.ingest.state import POSITION, SOURCE, TALLY
 from mainstem.ingest.tally import Tally
 from mainstem.ingest.terms import live_rows
 from mainstem.ingest.values import Load, Loaded, Pending
@@ -89,6 +89,7 @@ def _attempt(
             _witness(steps, parts, options) as witness,
             ThreadPoolExecutor(1, thread_name_prefix="mainstem-proof") as prover,
         ):
+            _require_not_behind(steps, parts, snapshot)
             metered = board.meter.over(snapshot)
             loader = Loader(source, metered, parts.lake, engine, run, witness)
             reporter = _Reporter(parts, board, emit, loader, opened + limit)
@@ -114,6 +115,23 @@ def _attempt(
         raise
     finally:
         engine.close()
+
+
+def _require_not_behind(steps: list[IngestStep], parts: Parts, snapshot: Snapshot) -> None:
+    """A replica has applied all that the tables were read from before: it may have to be waited for.
+    `--full-refresh` takes its rows as they are."""
+    for step in steps:
+        head = parts.lake.head(step.name) if step.action != "rebuild" else None
+        if head is None or head.summary.get(SOURCE) != step.source:
+            continue
+        before = json.loads(head.summary.get(POSITION, "{}"))
+        if parts.sources[step.source].dialect.behind(before, snapshot.position):
+            raise SourceUnavailable(
+                "the replica is behind the state from which the table was read before",
+                where=Where(table=str(step.name)),
+                hint="nothing was read; run again when it has caught up (mainstem doctor), or take its older "
+                f"rows: mainstem run --full-refresh --select {step.name}+",
+            )
 
 
 @contextmanager
