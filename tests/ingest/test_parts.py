@@ -243,7 +243,9 @@ def test_what_is_left_waits_a_week(server: Server, tmp_path: Path, monkeypatch: 
     _stopped(root, server, monkeypatch)
     lake = open_lake(load_project(root))
     (journal,) = (load_project(root).state / "staging").iterdir()
-    listed = {Path(file[0]) for files in json.loads(journal.read_text())["done"].values() for file in files}
+    listed = {
+        lake.root / file[0] for files in json.loads(journal.read_text())["done"].values() for file in files
+    }
     lake.clean(older_than=timedelta(0))
     assert set((load_project(root).state / "lake").rglob("*.parquet")) == listed
     os.utime(journal, (1, 1))

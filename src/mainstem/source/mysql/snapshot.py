@@ -13,7 +13,7 @@ from mainstem.source.mysql import boundaries
 from mainstem.source.mysql.dialect import SEEN
 from mainstem.source.mysql.introspect import non_transactional
 from mainstem.source.mysql.session import Session
-from mainstem.source.port import APPLIED, OLDEST_TRANSACTION, SourceOptions
+from mainstem.source.port import APPLIED, NON_TRANSACTIONAL, OLDEST_TRANSACTION, SourceOptions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,7 +38,7 @@ class MySQLSnapshot:
             position |= {APPLIED: applied, SEEN: _applied(session)} if applied else {}
         self._loose = loose
         if loose:
-            position["non_transactional"] = json.dumps(loose, ensure_ascii=False)
+            position[NON_TRANSACTIONAL] = json.dumps(loose, ensure_ascii=False)
         self.position: Mapping[str, str] = position
 
     def read(self, table: Table, batch_bytes: int = 16 << 20, where: str = "") -> Iterator[pa.RecordBatch]:
