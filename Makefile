@@ -70,7 +70,7 @@ mutants: .make/dev ## plant bugs in a copy of the tree, one at a time: do the te
 
 .PHONY: fidelity
 fidelity: .make/dev ## the fidelity tests with ten million random rows a source; ROWS=… takes another number
-	MAINSTEM_FIDELITY_ROWS=$(ROWS) $(PYTEST) -q tests/fidelity $(ARGS)
+	MAINSTEM_FIDELITY_ROWS=$(ROWS) $(PYTEST) -q -n 2 --dist loadfile --no-loadscope-reorder tests/fidelity $(ARGS)
 
 .PHONY: stars
 stars: .make/dev ## score the drafted star schemas against published ones

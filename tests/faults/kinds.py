@@ -186,8 +186,8 @@ KINDS = (
     Kind(
         "F-54",
         "a source that is behind",
-        "a standby whose log waits",
-        "one older moment, whole; doctor says how far; a cursor that has seen newer rows does not follow",
+        "a replica that applies nothing, PostgreSQL and MariaDB",
+        "one moment, whole; doctor says how far; older than what was read before: exit 4, nothing changed",
     ),
     Kind(
         "F-55",

@@ -457,6 +457,27 @@ MUTANTS = (
     ),
     # What the source says
     _m(
+        "a replica may be behind what was read before",
+        "run/ingesting.py",
+        "            require_not_behind(steps, parts, snapshot)\n",
+        "",
+        "tests/faults/test_replica.py",
+    ),
+    _m(
+        "boundaries of parts may descend",
+        "source/mysql/boundaries.py",
+        "if found and found[0][1]:",
+        "if found:",
+        "tests/ingest/test_part_keys.py",
+    ),
+    _m(
+        "a fetcher forgets what it holds when the socket runs dry",
+        "source/postgres/copying.py",
+        "        while self._size < CHUNK:\n",
+        "        self._size = 0\n        while self._size < CHUNK:\n",
+        "tests/source/test_memory.py",
+    ),
+    _m(
         "a COPY that ends early is taken for whole",
         "source/postgres/source.py",
         "if not decoder.done or rows + decoder.rows != stream.rows:",

@@ -187,6 +187,20 @@ def test_columns_that_differ_by_case_alone(tmp_path: Path) -> None:
     assert "exclude: [t]" in str(caught.value)
 
 
+def test_a_large_table_is_said_to_be_read_in_parts(tmp_path: Path) -> None:
+    """Not one whose marked rows are left out, and not by Spark, which divides it in its own way."""
+    config = "tables:\n  marked: {deleted: gone}"
+    project = load_project(make_project(tmp_path, {}, source="", config=config))
+    large = replace(table("large", "id int", ["id"]), parts=6)
+    marked = replace(table("marked", "id int, gone date", ["id"]), parts=6)
+    databases = {"shop": _database(large, marked, table("small", "id int", ["id"]))}
+    told = {}
+    for whole in (False, True):
+        made = make_plan(project, databases, {}, [], Choices(whole=whole), "")
+        told[whole] = [step.name.name for step in made.ingest if "in about 6 parts" in step.reasons]
+    assert told == {False: ["large"], True: []}
+
+
 def test_errors_of_all_models_come_at_once(tiny: Path) -> None:
     write_model(tiny, "a", "select * from raw.nothing")
     write_model(tiny, "b", "select (")

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 _TRIES = 600  # of 50 ms each
 
@@ -35,7 +36,7 @@ class MariaDB:
         self.socket = directory / "s.sock"
         self.process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> MariaDB:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -198,6 +199,37 @@ class MariaDB:
         ]
         done = subprocess.run(command, input=sql.encode(), capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode(errors="replace")
+
+
+class Replica(MariaDB):
+    """Follows another server from what that has done by now; its changes wait while `paused`."""
+
+    def __init__(self, directory: Path, primary: MariaDB) -> None:
+        super().__init__(directory, ["server-id=2"])
+        self._primary = primary
+
+    def start(self) -> None:
+        """See MariaDB."""
+        super().start()
+        password = self._primary.password.replace("\\", "\\\\").replace("'", "''")
+        self.execute(
+            f"RESET MASTER; SET GLOBAL gtid_slave_pos = '{self._done()}'; "
+            f"CHANGE MASTER TO MASTER_HOST = '{self._primary.host}', MASTER_PORT = {self._primary.port}, "
+            f"MASTER_USER = '{self._primary.user}', MASTER_PASSWORD = '{password}', "
+            "MASTER_USE_GTID = slave_pos; START SLAVE;"
+        )
+
+    def follow(self) -> None:
+        """Go on, and return when all that the primary has done until now is here."""
+        wait = f"START SLAVE SQL_THREAD; SELECT MASTER_GTID_WAIT('{self._done()}', 60);"
+        assert self.execute(wait).strip() == "0", self.execute("SHOW ALL SLAVES STATUS")
+
+    def pause(self) -> None:
+        """Apply nothing from now on."""
+        self.execute("STOP SLAVE SQL_THREAD")
+
+    def _done(self) -> str:
+        return self._primary.execute("SELECT @@GLOBAL.gtid_binlog_pos").strip()
 
 
 def _as_user() -> list[str]:

@@ -104,6 +104,10 @@ class SourceDialect(Dialect, Protocol):
         """SQL for the rows that were inserted or updated by transactions that the snapshot at position
         `before` did not see, asked at position `now`; empty if the server cannot tell."""
 
+    def behind(self, before: Mapping[str, str], now: Mapping[str, str]) -> bool:
+        """Whether the snapshot at position `now` is one of a replica that may not have applied all that a
+        snapshot at position `before` of the same history saw."""
+
 
 class EngineDialect(Dialect, Protocol):
     """An engine's words: it can compute the row hash of any source."""

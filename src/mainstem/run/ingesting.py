@@ -32,6 +32,7 @@ from mainstem.run.board import Board, failed_table
 from mainstem.run.early import Early, is_small
 from mainstem.run.parts import Parts, RunOptions
 from mainstem.run.receipt import TableEntry
+from mainstem.run.replica import require_not_behind
 from mainstem.schema import TableName
 from mainstem.source.port import Snapshot, Source
 from mainstem.text import count
@@ -96,6 +97,7 @@ def _attempt(
             ThreadPoolExecutor(1, thread_name_prefix="mainstem-proof") as prover,
             ExitStack() as early,
         ):
+            require_not_behind(steps, parts, snapshot)
             counts = _foreseen(loads, source, snapshot, parts, witness)
             engine = parts.engine()  # while the source answers: its libraries take their time
             loader = Loader(source, snapshot, parts.lake, engine, run, witness, counts or {})

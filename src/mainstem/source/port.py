@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # In a position: the age in seconds of the oldest transaction that may have written when the snapshot opened.
 OLDEST_TRANSACTION = "oldest_transaction_seconds"
+# In a replica's position: what it had applied before the snapshot opened. Nothing of it is missing there.
+APPLIED = "applied"
 # In a position: names of the tables that the snapshot does not cover (MyISAM), JSON.
 NON_TRANSACTIONAL = "non_transactional"
 

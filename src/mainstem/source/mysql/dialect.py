@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from mainstem.contract.canonical import Form, Hash
 from mainstem.schema import Column, Table
 from mainstem.source.mysql.mapping import FOREIGN_CHARSET, Wire, parse_native, quote, value, wire
+from mainstem.source.port import APPLIED
 
 _CHARACTERS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set")
 _LONG_TEXTS = ("text", "mediumtext", "longtext", "json")
@@ -30,6 +31,17 @@ _FORMS = {
 # conversion a cell: 4.3 s against 2.7 s for 3 million rows of 16 columns).
 _SEPARATOR = "_utf8mb4 X'1F'"
 _NULL = "_utf8mb4 X'1E'"
+
+
+SEEN = "seen"  # in a replica's position: what it had applied after the snapshot opened
+
+
+def _highest(gtids: str) -> dict[str, int]:
+    """The greatest number by domain of MariaDB's `0-1-100,1-7-42`."""
+    found: dict[str, int] = {}
+    for domain, _, number in (gtid.split("-") for gtid in gtids.split(",") if gtid.count("-") == 2):
+        found[domain] = max(found.get(domain, 0), int(number))
+    return found
 
 
 class _Text(str):
@@ -60,6 +72,12 @@ class MySQLDialect:
     def written_since(self, before: Mapping[str, str], now: Mapping[str, str]) -> str:
         """InnoDB knows a row's transaction, and tells nobody."""
         return ""
+
+    def behind(self, before: Mapping[str, str], now: Mapping[str, str]) -> bool:
+        """MariaDB: by the number of the last transaction of each domain that both know."""
+        seen = _highest(f"{before.get('gtid', '')},{before.get(SEEN, '')}") if APPLIED in now else {}
+        applied = _highest(now.get(APPLIED, ""))
+        return any(number > applied.get(domain, number) for domain, number in seen.items())
 
     def live(self, column: Column) -> str:
         """A zero date is no time."""

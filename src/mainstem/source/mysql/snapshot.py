@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from mainstem.errors import SourceRefused, SourceUnavailable
 from mainstem.schema import Table
 from mainstem.source.mysql import boundaries
+from mainstem.source.mysql.dialect import SEEN
 from mainstem.source.mysql.introspect import non_transactional
 from mainstem.source.mysql.session import Session
-from mainstem.source.port import NON_TRANSACTIONAL, OLDEST_TRANSACTION, SourceOptions
+from mainstem.source.port import APPLIED, NON_TRANSACTIONAL, OLDEST_TRANSACTION, SourceOptions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,11 +29,13 @@ class MySQLSnapshot:
         self._loose: list[str] = []
         executed = {} if session.is_mariadb else _gtid_executed(session)
         oldest = _oldest_transaction(session)
+        applied = _applied(session) if session.is_mariadb else ""
         loose = non_transactional(session, database, options)
         session.rows("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
         position = {"version": session.version, **_identity(session), **executed, **oldest}
         if session.is_mariadb:
             position |= _mariadb_position(session)
+            position |= {APPLIED: applied, SEEN: _applied(session)} if applied else {}
         self._loose = loose
         if loose:
             position[NON_TRANSACTIONAL] = json.dumps(loose, ensure_ascii=False)
@@ -82,6 +85,12 @@ class MySQLSnapshot:
             raise RuntimeError("a read of this snapshot is under way: one call at a time")
         if not self._session.is_open:
             raise SourceUnavailable("the snapshot has ended", hint="open a new one")
+
+
+def _applied(session: Session) -> str:
+    """The last transactions of what is, or was, a replica; empty for any other server."""
+    ((replicated, last),) = session.rows("SELECT @@GLOBAL.gtid_slave_pos, @@GLOBAL.gtid_current_pos")
+    return str(last) if replicated else ""
 
 
 def _mariadb_position(session: Session) -> dict[str, str]:

@@ -76,7 +76,14 @@ def _lag(ask: Ask) -> list[Finding]:
         return []
     old = f"; its last transaction is {count(age, 'second')} old" if age is not None else ""
     message = f"{size(behind)} of its primary's log are received and not applied{old}"
-    return [Finding("warning", "replica", message, "a run reads the older rows, all of one moment")]
+    return [
+        Finding(
+            "warning",
+            "replica",
+            message,
+            "a run reads one older moment, never an older one than the last",
+        )
+    ]
 
 
 def _table_findings(unreadable: list[str], writable: list[str], secured: list[str]) -> list[Finding]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from mainstem.contract.canonical import PLAINEST, Form, Hash
 from mainstem.hashing.jenkins import jenkins_64
 from mainstem.schema import Column, Kind, Table
+from mainstem.source.port import APPLIED
 from mainstem.source.postgres.types import is_time, quote, value
 
 _FORMS = {
@@ -47,6 +48,15 @@ class PostgresDialect:
         if not 0 <= newest - oldest < _FAR:
             return ""
         return f"age(xmin) <= age('{oldest % (1 << 32)}'::xid)"
+
+    def behind(self, before: Mapping[str, str], now: Mapping[str, str]) -> bool:
+        """By places in the log, of one cluster, and of the timeline of then or an older one: after a failover
+        there is another history."""
+        applied, seen = now.get(APPLIED), before.get("lsn")
+        same = before.get("system_identifier", "") == now.get("system_identifier")
+        if not (applied and seen and same) or int(now["timeline"]) > int(before["timeline"]):
+            return False
+        return _place(applied) < _place(seen)
 
     def live(self, column: Column) -> str:
         """See SourceDialect."""
@@ -176,3 +186,9 @@ def _big_endian(eight_bytes: str) -> str:
 
 def _md5_64(md5: str) -> str:
     return f"((('x' || substr({md5}, 1, 16))::bit(64)::bigint # (-9223372036854775808)::bigint){_OFFSET}"
+
+
+def _place(lsn: str) -> int:
+    """`16/B374D848` as a number of bytes."""
+    high, low = lsn.split("/")
+    return (int(high, 16) << 32) + int(low, 16)

@@ -14,7 +14,7 @@ from psycopg.errors import QueryCanceled
 
 from mainstem.errors import MainstemError, OutOfTime, SourceRefused, SourceUnavailable, UsageError, Where
 from mainstem.schema import Database, Table
-from mainstem.source.port import Finding, SourceOptions
+from mainstem.source.port import APPLIED, Finding, SourceOptions
 from mainstem.source.postgres import session as sessions
 from mainstem.source.postgres.copying import Copied, drain
 from mainstem.source.postgres.decode import Choice, decoder_of
@@ -34,6 +34,7 @@ _POSITION = """
 SELECT pg_current_snapshot()::text, pg_is_in_recovery(),
   (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END)::text
 """
+_APPLIED = "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()::text END"
 _CONTROL = """
 SELECT (pg_control_system()).system_identifier::text, (pg_control_checkpoint()).timeline_id::text
 """
@@ -224,10 +225,11 @@ class PostgresSource:
         """A transaction with a view of its own, or with one that another transaction has exported."""
         with self._connected() as session:
             with mapped(self.address):
+                applied = {} if exported else _applied(session)
                 session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 if exported:
                     session.execute(f"SET TRANSACTION SNAPSHOT '{exported}'".encode())
-                position = _position(session)
+                position = _position(session) | applied
                 if not exported:
                     self._look(session)
             schemas = self.options.schemas or self.address.schemas
@@ -289,6 +291,12 @@ class PostgresSource:
             return False
         finally:
             sessions.close(other)
+
+
+def _applied(session: Session) -> dict[str, str]:
+    """Of a standby: asked before the snapshot is there, which has at least that."""
+    ((lsn,),) = statement(session, _APPLIED)
+    return {APPLIED: lsn} if lsn else {}
 
 
 def _position(session: Session) -> dict[str, str]:

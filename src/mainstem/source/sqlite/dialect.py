@@ -37,6 +37,10 @@ class SQLiteDialect:
     hash = Hash.CRC32
     now = "strftime('%Y-%m-%d %H:%M:%S', 'now')"
 
+    def behind(self, before: Mapping[str, str], now: Mapping[str, str]) -> bool:
+        """A file has no replica."""
+        return False
+
     def written_since(self, before: Mapping[str, str], now: Mapping[str, str]) -> str:
         """SQLite's rows do not say when they were written."""
         return ""
