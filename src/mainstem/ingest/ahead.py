@@ -128,6 +128,11 @@ class _Divisible(Ahead):
         with self._held():
             return self._divisible.parts(table)
 
+    def order(self, table: Table) -> str:
+        """See the port."""
+        with self._held():
+            return self._divisible.order(table)
+
     @contextmanager
     def twin(self) -> Iterator[Snapshot]:
         """See the port."""
