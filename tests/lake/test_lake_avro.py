@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lakes import commit, files
@@ -67,6 +67,7 @@ def container(records: list[Any], codec: str = "deflate") -> avro.Container:
     return avro.Container(header, bytes(range(16)), records)
 
 
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(RECORD, max_size=3), st.sampled_from(["null", "deflate"]))
 def test_what_is_written_is_read(records: list[Any], codec: str) -> None:
     made = container(records, codec)
