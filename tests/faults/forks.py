@@ -67,6 +67,10 @@ def become(job: dict[str, Any]) -> None:
     os._exit(code)  # threads of the libraries that were started before the fork are not here to be joined
 
 
+def _at_once(*_: Any) -> float:
+    return 0.0
+
+
 def watch(job: dict[str, Any]) -> bool:
     """In the watcher: fork the job, wait, tell. True in the job itself."""
     child = os.fork()
@@ -81,9 +85,15 @@ def watch(job: dict[str, Any]) -> bool:
 
 
 def main() -> None:
-    """Serve jobs until the input ends."""
+    """Serve jobs until the input ends. A source, and AWS, are asked again at once."""
     for name in IMPORTED:
         importlib.import_module(name)
+    from botocore.retries.standard import ExponentialBackoff
+
+    from mainstem.run import ingesting
+
+    ingesting.FIRST_WAIT = 0.05
+    ExponentialBackoff.delay_amount = _at_once
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for watchers
     sys.stdout.write("ready\n")
     sys.stdout.flush()
