@@ -16,12 +16,15 @@ INSTALL_FOR_TESTS := install --quiet --no-compile --require-hashes --requirement
 INSTALL_SELF := $(PIP) install --quiet --no-deps --no-build-isolation --editable .
 BUILD_INPUTS := pyproject.toml $(wildcard setup.py src/mainstem/*/_kernel/*.pyx src/mainstem/*/_kernel/*.pxd)
 PYTEST := $(BIN)/python -m pytest
+SHARED = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Set-up steps that do not need each other, side by side; a line is printed whole.
 SIDE_BY_SIDE := +@$(MAKE) --jobs=4 --output-sync=line
 UV_VERSION := 0.13.9
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-config --custom-compile-command 'make lock'
 ARGS ?=
+# More than there are processors, as tests wait for servers and disks: 3 for two.
+WORKERS ?= 3
 ROWS ?= 10000000
 TESTED_WITH := .make/dev .make/airflow/ready .make/emulator/ready .make/lint/ready
 
@@ -64,7 +67,7 @@ static: .make/dev ## the same without the docs' tests
 
 .PHONY: pytest
 pytest: $(TESTED_WITH) ## the tests alone; ARGS='tests/demo -k padded' narrows them
-	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(PYTEST) $(SHARED) $(ARGS)
 
 .PHONY: bench
 bench: .make/dev ## the benchmarks: prints their table
@@ -77,6 +80,10 @@ drill: .make/dev ## kill -9 at every step of a run, 200 times, under a writer an
 .PHONY: mutants
 mutants: .make/dev ## plant bugs in a copy of the tree, one at a time: do the tests catch them?
 	$(BIN)/python tests/mutants/run.py $(ARGS)
+
+.PHONY: sweep
+sweep: $(TESTED_WITH) ## the points of sweeps (faults, kills, samples) that `make test` leaves out
+	$(PYTEST) $(SHARED) -m sweep $(ARGS)
 
 .PHONY: fidelity
 fidelity: .make/dev ## the fidelity tests with ten million random rows a source; ROWS=… takes another number

@@ -20,6 +20,7 @@ from faults.conftest import Make
 from faults.launcher import KILL, Fault, Launcher, base
 from faults.world import READER, World, Wrong, build
 from servers.mariadb import MariaDB
+from sweeps import every
 
 SOURCE = Path(mainstem.__file__).parent
 # Not those of publishing to S3 and of queries: a run does not come by them.
@@ -59,7 +60,7 @@ def calls(bank: World) -> int:
     return len(bank.well("run", fault=Fault(match=".mainstem", ops=SYSCALLS, trace=True)).calls)
 
 
-@pytest.mark.parametrize("nth", range(8))
+@pytest.mark.parametrize("nth", every(3, range(8)))
 def test_f01_killed_at_a_call_that_writes(world: World, calls: int, nth: int) -> None:
     """kill -9 at a call to the system that changes a file, spread over all of a run's."""
     assert calls > 40
@@ -70,7 +71,7 @@ def test_f01_killed_at_a_call_that_writes(world: World, calls: int, nth: int) ->
     after_a_kill(world, world.ledger.now - 1)
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", every(2, POINTS, first=1))
 def test_f02_killed_at_a_named_step(world: World, point: str) -> None:
     done = world.call("run", env={"MAINSTEM_CRASH_AT": point})
     if done.code == 0:  # a step of another command's, or of another kind of load
