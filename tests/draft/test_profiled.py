@@ -315,6 +315,12 @@ def test_a_discounted_price_averages_after_the_discount() -> None:
     assert not {"average_price", "average_discount"} & set(shown)
 
 
+def test_an_average_rate_has_the_digits_of_its_column() -> None:
+    source = database(SHOP.replace("price num", "price num, vat_rate num"))
+    shown = board(source, None, "fact_order_lines")["measures"]
+    assert shown["average_vat_rate"] == {"average": "vat_rate", "format": ",.2f"}
+
+
 def test_names_of_a_few_things_split_better_than_titles_of_people() -> None:
     source = database(
         """

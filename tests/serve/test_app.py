@@ -106,6 +106,9 @@ async def test_the_catalog_and_the_lineage(connect: Connect, project: Published)
     lineage = (await page.get("/api/lineage")).json()
     assert ["raw.orders", "mart.fact_orders"] in lineage["edges"]
     assert lineage["columns"]["mart.fact_orders.amount"] == ["raw.orders.id"]
+    shown = {parent for parent, child in lineage["edges"] if child == "dashboard.sales"}
+    assert shown == {"mart.fact_orders", "mart.dim_customers", "mart.dim_dates"}
+    assert {"id": "dashboard.sales", "kind": "dashboard"} in lineage["nodes"]
 
 
 async def test_the_release_and_its_receipt(connect: Connect, project: Published) -> None:

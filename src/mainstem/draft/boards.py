@@ -20,13 +20,14 @@ from mainstem.draft.star import (
     Star,
 )
 from mainstem.draft.walk import is_geo
-from mainstem.schema import Kind
+from mainstem.schema import Kind, Table
 
 _LABEL = 1.5
 _OF_PEOPLE = frozenset({"contact", "title", "salutation", "suffix", "occupation", "job"})
 _SELDOM = 0.2  # share of rows without a date from which it is not the one people mean
 _BARS = 40  # values up to which a split can be read
 _COLORS = 8  # of the palette
+_DIGITS = 4  # of an average, behind the point
 _MANY = 1_000_000  # rows, above which the days of three attributes make a cube too large for the browser
 _PLACES = ("country", "nation", "region", "territory", "state", "province", "city", "town")
 _KINDS = (
@@ -47,7 +48,7 @@ _KINDS = (
 
 def board_file(star: Star, fact: Fact, graph: Graph) -> DraftedFile:
     """`dashboards/<fact>.yml`: measures that add up, dimensions with few values, the date people mean."""
-    measures = _measures(fact)
+    measures = _measures(fact, graph)
     main = _main(fact, measures)
     splits = _splits(star, fact, graph)
     color = _color(star, fact, graph, splits) if {"sum", "count"} & set(measures[main]) else ""
@@ -75,14 +76,15 @@ def board_file(star: Star, fact: Fact, graph: Graph) -> DraftedFile:
     return DraftedFile(f"dashboards/{fact.name}.yml", text)
 
 
-def _measures(fact: Fact) -> dict[str, Any]:
+def _measures(fact: Fact, graph: Graph) -> dict[str, Any]:
+    table = graph[fact.table].table
     adding = [m for m in fact.measures if m.additive is Additivity.FULL]
     adding.sort(key=lambda m: _rank(m))
     shown: dict[str, Any] = {m.name: header.flow(sum=m.name, format=_format(m)) for m in adding[:4]}
     levels = [m for m in fact.measures if m.additive is Additivity.SEMI and not m.mixed]
     if not adding:  # a level at a time: what people look at is the level, not how often it was taken
         for m in levels[:3]:
-            shown |= _average(m, None, shown)
+            shown |= _average(m, None, shown, _digits(m, table))
     # "Hub stock: 360" would read as the stock: of levels, the rows are called what they are.
     count = "snapshots" if levels and not adding else fact.name.removeprefix("fact_")
     shown[count if count not in shown else f"{count}_count"] = header.flow(count="*", format=",")
@@ -90,21 +92,29 @@ def _measures(fact: Fact) -> dict[str, Any]:
     for m in fact.measures:
         known = f"average_{m.name}" in shown
         if m.additive is not Additivity.FULL and not m.mixed and not known and len(shown) < 6:
-            shown |= _average(m, amount, shown)
+            shown |= _average(m, amount, shown, _digits(m, table))
     return shown
 
 
-def _average(measure: Measure, amount: Measure | None, shown: Mapping[str, Any]) -> dict[str, Any]:
+def _average(
+    measure: Measure, amount: Measure | None, shown: Mapping[str, Any], digits: int
+) -> dict[str, Any]:
     """A price averages over what was sold, not over the rows; a discount that the amount has taken off
     already is in that price."""
     quantity, price, *discount = amount.product_of if amount else ("", "")
     if amount is None or measure.name not in (price, *discount) or not {amount.name, quantity} <= set(shown):
-        shape = _format(measure) or ",.1f"
+        shape = _format(measure) or f",.{digits}f"
         return {f"average_{measure.name}": header.flow(average=measure.name, format=shape)}
     if measure.name in discount:
         return {}
     name = f"average_{price}_after_discount" if discount else f"average_{price}"
     return {name: header.flow(ratio=header.flow_list([amount.name, quantity]), format=_format(measure))}
+
+
+def _digits(measure: Measure, table: Table) -> int:
+    """As many as the column has (an average tax rate of 0.075 is not 0.1), and one for whole numbers."""
+    scale = next((c.type.scale for c in table.columns if c.name == measure.column), 1)
+    return min(max(scale, 1), _DIGITS)
 
 
 def _rank(measure: Measure) -> tuple[int, str]:

@@ -147,16 +147,27 @@ def ancestors(table: TableName, lineage: Lineage) -> list[TableName]:
 
 
 def lineage_document(spec: ServeSpec, lineage: Lineage) -> Document:
-    """Nodes, edges and columns for the lineage page."""
+    """Nodes, edges and columns for the lineage page: the tables, and the dashboards that show them."""
     kinds = {str(doc.table): _kind(doc, spec.headers) for doc in spec.tables}
     for parent, child in lineage.edges:
         for name in (parent, child):
             kinds.setdefault(str(name), "table" if name.namespace == MART else "raw")
+    edges = [[str(parent), str(child)] for parent, child in lineage.edges]
+    for dashboard in spec.dashboards:
+        node = f"dashboard.{dashboard.dashboard}"
+        kinds[node] = "dashboard"
+        edges += [[str(TableName(MART, model)), node] for model in _shown(dashboard)]
     return {
         "nodes": [{"id": name, "kind": kind} for name, kind in sorted(kinds.items())],
-        "edges": [[str(parent), str(child)] for parent, child in lineage.edges],
+        "edges": edges,
         "columns": {str(name): [str(one) for one in found] for name, found in lineage.columns.items()},
     }
+
+
+def _shown(dashboard: Dashboard) -> list[str]:
+    """The models of which a dashboard shows columns: its fact, and the dimensions that it names."""
+    named = [one.column.partition(".") for one in dashboard.dimensions.values()]
+    return [dashboard.model, *sorted({table for table, dot, _ in named if dot} - {dashboard.model})]
 
 
 def _kind(doc: TableDoc, headers: Mapping[str, Header]) -> str:

@@ -35,7 +35,10 @@ export class BarChart implements Tile {
   private bars: Bars = { rows: [], others: 0, rest: NaN, total: 0 };
   private filter: Filter | undefined;
   private width = 0;
+  /** Rows that there is room for, when the chart has neighbours, and when it has its row to itself. */
   private slots = 0;
+  private own = 0;
+  private alone = false;
   private focused: Key | undefined;
 
   constructor(
@@ -57,6 +60,8 @@ export class BarChart implements Tile {
     this.svg.addEventListener("pointerleave", hideTip);
     onWidth(this.card.body, (width) => {
       this.width = width;
+      const row = this.element.parentElement;
+      this.alone = row !== null && this.element.offsetWidth > row.clientWidth / 2;
       if (this.grid !== null) this.paint();
     });
   }
@@ -67,7 +72,7 @@ export class BarChart implements Tile {
 
   whole(grid: Grid): void {
     const { rows } = barRows(grid, this.measure, this.format, this.top, undefined);
-    this.slots = rows.length;
+    this.slots = this.own = Math.max(rows.length, 1);
   }
 
   wants(): number {
@@ -98,7 +103,7 @@ export class BarChart implements Tile {
   private paint(): void {
     if (this.width === 0) return;
     const { rows } = this.bars;
-    const height = Math.max(this.slots * MIN_ROW, rows.length * MIN_ROW);
+    const height = Math.max(this.alone ? this.own : this.slots, rows.length) * MIN_ROW;
     const step = Math.min(MAX_ROW, height / Math.max(rows.length, 1));
     const thick = Math.round(step * 0.68);
     const room = Math.ceil(Math.min(this.width * 0.36, Math.max(24, ...rows.map((row) => textWidth(row.label)))));

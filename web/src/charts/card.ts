@@ -84,9 +84,9 @@ export function textWidth(text: string, size = 12, weight = 400): number {
   return width;
 }
 
-export function ellipsis(text: string, room: number, size = 12): string {
-  if (textWidth(text, size) <= room) return text;
+export function ellipsis(text: string, room: number, size = 12, weight = 400): string {
+  if (textWidth(text, size, weight) <= room) return text;
   let keep = text.length - 1;
-  while (keep > 1 && textWidth(`${text.slice(0, keep)}…`, size) > room) keep--;
+  while (keep > 1 && textWidth(`${text.slice(0, keep)}…`, size, weight) > room) keep--;
   return `${text.slice(0, keep).trimEnd()}…`;
 }

@@ -85,7 +85,7 @@ function node(spot: Spot, at: Point, choose: (id: string) => void): SVGGElement 
     { class: `node kind-${spot.kind}`, role: "button", tabindex: 0, "aria-pressed": "false", "aria-label": `${spot.id}, ${spot.kind}`, transform: `translate(${at.x} ${at.y})`, "data-node": spot.id },
     s("rect", { width: WIDTH, height: HEIGHT, rx: 8 }),
     s("rect", { class: "node-kind", x: 0, y: 10, width: 3, height: HEIGHT - 20, rx: 1.5 }),
-    s("text", { class: "node-name", x: 14, y: 18, dy: "0.1em" }, ellipsis(spot.id, WIDTH - 26, 12.5)),
+    s("text", { class: "node-name", x: 14, y: 18, dy: "0.1em" }, ellipsis(spot.id, WIDTH - 26, 12.5, 600)),
     s("text", { class: "node-note", x: 14, y: 34 }, spot.kind),
     s("title", {}, spot.id),
   );
@@ -123,7 +123,7 @@ export async function lineagePage(page: Page): Promise<void> {
   page.main.replaceChildren(loading());
   const doc = await api.lineage();
   if (page.signal.aborted) return;
-  const heading = h("div", { class: "heading" }, h("h1", {}, "Lineage"), h("p", { class: "facts" }, "From the source to the dashboards, as the models' SQL says. Click a table for its columns."));
+  const heading = h("div", { class: "heading" }, h("h1", {}, "Lineage"), h("p", { class: "facts" }, "From the source's tables to the dashboards, as the models' SQL says. Click a table for its columns."));
   const spots = layout(doc);
   if (spots.length === 0) return page.main.replaceChildren(heading, panel("Nothing to show yet", "Run “mainstem run” first."));
   const below = h("div", {});
