@@ -69,8 +69,9 @@ def _become(arguments: tuple[str, ...], cwd: Path, env: dict[str, str], folder: 
     time.tzset()
     gc.set_threshold(200_000, 20, 100)
     sys.argv = ["mainstem", *arguments]
-    from mainstem.cli.main import run
+    from mainstem.cli.main import end_if_no_thread_begins, run
 
+    end_if_no_thread_begins()
     code = run()
     sys.stdout.flush()
     sys.stderr.flush()

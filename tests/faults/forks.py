@@ -59,8 +59,9 @@ def become(job: dict[str, Any]) -> None:
     if job.get("fault"):
         ctypes.CDLL(None).fault_arm(job["fault"].encode())
     sys.argv = ["mainstem", *job["arguments"]]
-    from mainstem.cli.main import run
+    from mainstem.cli.main import end_if_no_thread_begins, run
 
+    end_if_no_thread_begins()
     code = run()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -237,6 +237,29 @@ def test_f05_little_memory(make: Make) -> None:
     world.converges()
 
 
+NO_THREAD = """
+import _thread, threading
+from mainstem.cli.main import end_if_no_thread_begins
+if {armed}:
+    end_if_no_thread_begins()
+def begin():
+    raise MemoryError
+_thread.start_new_thread(begin, ())
+threading.Event().wait({seconds})
+"""
+
+
+@pytest.mark.parametrize(("armed", "seconds", "code"), [(True, 60, 4), (False, 0.5, 0)])
+def test_f05_a_thread_that_cannot_begin_ends_the_run(armed: bool, seconds: float, code: int) -> None:
+    """Thread.start would wait for it for ever; the control: Python alone says so and goes on."""
+    program = NO_THREAD.format(armed=armed, seconds=seconds)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=base(), capture_output=True, text=True, check=False, timeout=50
+    )
+    assert done.returncode == code, done.stderr
+    assert done.stderr.startswith("error: out of memory") is armed
+
+
 def test_f15_a_dead_run_leaves_no_transaction(make: Make) -> None:
     """Killed with an open snapshot: the server ends it, so that neither undo log nor dead rows pile up."""
     for kind, sql in {
