@@ -89,6 +89,7 @@ def postgres(home: Path, options: Namespace) -> None:
                 rows=count,
             ),
             Contestant("ADBC → Parquet", [*peer("adbc_parquet"), url, query, "{out}"], rows, rows=count),
+            dlt("dlt, pyarrow backend → Parquet", "pyarrow", "files", url, [TABLE], rows, rounds=1),
         ]
         results = measure.compare(_chosen(taking_part, options), options.rounds, lambda: server.pid)
     measure.show(f"{TABLE}, {rows:,} rows, PostgreSQL → committed table", results, COPY)

@@ -154,6 +154,7 @@ def run(
     lake = wiring.open_lake(project)
     with ExitStack() as held:
         held.enter_context(lake.run_lock("test", 0.0))
+        lake.relocate()
         left = left_over(project, options.choices, options.name) if resume else None
         options = resumed(options, left) if left else options
         made = held.enter_context(planned(project, options.choices, left, options.target))

@@ -13,7 +13,7 @@ from dlt.sources.sql_database import sql_database
 
 backend, destination, url, out, *tables = sys.argv[1:]
 source = sql_database(
-    url.replace("mysql://", "mysql+pymysql://"),
+    url.replace("mysql://", "mysql+pymysql://").replace("postgresql://", "postgresql+psycopg://"),
     table_names=tables,
     backend=backend,
     chunk_size=100_000,

@@ -13,6 +13,7 @@ from mainstem.schema import HISTORY, Column, TableName, Type
 
 FILES = "mainstem.files"  # summary: the data files of the whole version, JSON, relative to the table's folder
 STAMPS = "mainstem.stamps"  # summary: of each of them its stamp (lake.whole), JSON, in the same order
+INPUTS = "mainstem.inputs"  # summary: the metadata files of the versions that a model's SQL read, as JSON
 RUN = "mainstem.run"  # summary: the run that committed the version
 GONE = "a data file is not in the lake any more"
 NATIVE = "mainstem.native"  # table property: the source's words for the column types, JSON
@@ -55,7 +56,7 @@ def load(location: str) -> TableMetadata:
     except OSError as error:
         raise LakeUnavailable(
             f"the lake's file {location} cannot be read: {error.strerror}",
-            hint="if the project's folder was moved or renamed, move it back: Iceberg's paths are absolute",
+            hint="restore it from a backup, or drop the table and load it again",
         ) from error
     try:
         document = json.loads(content)

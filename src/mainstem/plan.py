@@ -264,7 +264,8 @@ def _ingest_step(
     terms = _terms(project, source, drift.table)
 
     def step(action: Action, *reasons: str) -> IngestStep:
-        return IngestStep(name, source, drift.table, action, (*reasons, *terms.words), terms=terms)
+        in_parts = _in_parts(project.table(source, drift.table.name), drift.table, terms, choices, action)
+        return IngestStep(name, source, drift.table, action, (*reasons, *in_parts, *terms.words), terms=terms)
 
     if head is None:
         return step("new", "never read")
@@ -290,6 +291,16 @@ def _ingest_step(
     if head.summary.get(FINGERPRINT):
         return step("check", *drift.reasons, "read if its fingerprint differs", *how)
     return step("check", *drift.reasons, "read: the last load has no fingerprint", *how)
+
+
+def _in_parts(
+    config: TableConfig, table: Table, terms: Terms, choices: Choices, action: Action
+) -> tuple[str, ...]:
+    """Said of a table that may be read whole: what a stop costs, and how many connections read."""
+    later = action == "check" and increment_of(config, table) is not None
+    if not table.parts or choices.whole or terms.deleted or later or action in ("frozen", "stop"):
+        return ()
+    return (f"in about {table.parts:,} parts",)
 
 
 def _terms(project: Project, source: str, table: Table) -> Terms:

@@ -100,7 +100,8 @@ class ForeignKey:
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table of a source. `name` is unique in the lake (namespace raw); `source_schema` and
-    `source_name` say what it is called in the source. `rows` and `bytes` are estimates, -1 unknown."""
+    `source_name` say what it is called in the source. `rows` and `bytes` are estimates, -1 unknown;
+    `parts`: about how many a read takes it in, 0 if it is read at once."""
 
     name: str
     columns: tuple[Column, ...]
@@ -112,6 +113,7 @@ class Table:
     bytes: int = -1
     source_schema: str = ""
     source_name: str = ""
+    parts: int = 0
 
     def column(self, name: str) -> Column:
         """The column of that exact name; KeyError if there is none."""

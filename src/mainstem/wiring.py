@@ -257,6 +257,8 @@ def aws_client(service: str, target: AwsTarget, tries: int = 5) -> Any:
     except ImportError:
         raise UsageError("this needs boto3", hint="pip install 'mainstem[aws]'") from None
     config = Config(
+        connect_timeout=target.timeout,  # for the bytes that are sent, too
+        read_timeout=target.timeout,
         retries={"mode": "standard", "total_max_attempts": tries},
         s3={"addressing_style": "path" if target.endpoint else "auto"},
     )

@@ -13,7 +13,7 @@ from threading import Barrier
 import pytest
 
 from lakes import ORDERS, killed, python
-from mainstem.catalog.local import LocalCatalog
+from mainstem.catalog.local import VERSION, LocalCatalog
 from mainstem.catalog.port import Pinned
 from mainstem.errors import LakeUnavailable, UsageError
 from mainstem.schema import TableName
@@ -131,11 +131,11 @@ def test_unknown_release(catalog: LocalCatalog, name: str) -> None:
 def test_a_newer_version_is_refused(catalog: LocalCatalog) -> None:
     catalog.swap(ORDERS, None, "one")
     with sqlite3.connect(catalog.path) as db:
-        db.execute("PRAGMA user_version = 2")
+        db.execute(f"PRAGMA user_version = {VERSION + 1}")
     db.close()
     calls: list[Callable[[], object]] = [catalog.tables, lambda: catalog.swap(ORDERS, "one", "two")]
     for call in calls:
-        with pytest.raises(UsageError, match="version 2, this Mainstem knows version 1"):
+        with pytest.raises(UsageError, match=f"version {VERSION + 1}, this Mainstem knows version {VERSION}"):
             call()
 
 

@@ -295,6 +295,9 @@ class _InParts:
     def parts(self, table: Table) -> Sequence[str]:
         return ["id < 1", "id >= 1"]
 
+    def order(self, table: Table) -> str:
+        return ""
+
     @contextmanager
     def twin(self) -> Iterator[Snapshot]:
         yield _InParts()

@@ -189,6 +189,13 @@ KINDS = (
         "a standby whose log waits",
         "one older moment, whole; doctor says how far; a cursor that has seen newer rows does not follow",
     ),
+    Kind(
+        "F-55",
+        "S3's connection stalls, breaks, trickles, or loses an answer",
+        "proxy: at each kind of call that writes an object, in one or in several parts, or takes the lock",
+        "a stall is noticed within twice the target's `timeout`; tried again, done once; else exit 4, tables"
+        " as they were",
+    ),
 )
 
 

@@ -126,7 +126,7 @@ def test_f28_what_passes_is_tried_again(cloud: Cloud) -> None:
         Rule("PUT object", "/metadata/", error=(500, "InternalError")),
         Rule("PUT object", "/metadata/", after=2, lost=True),
         Rule("GET object", "/metadata/", cut=True),
-        Rule("GET object", "/metadata/", after=1, slow=True),
+        Rule("GET object", "/metadata/", after=1, slow=0.005),
         Rule("GetTable", lost=True),
         Rule("UpdateTable", lost=True),
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -24,11 +24,12 @@ from mainstem.arrow import arrow_type
 from mainstem.schema import Type
 
 ROWS = int(os.environ.get("MAINSTEM_FIDELITY_ROWS", "100000"))
-_SLOW_ROWS = 5_000  # by the decoder in plain Python
+_FIRST_ROWS = 5_000
 _ROUND = 100_000
+_TENTH = 10  # of the rounds are read as without a compiler, and the first one
 _NULLS = 0.08
 _FIRST, _LAST = date(1, 1, 1).toordinal(), date(9999, 12, 31).toordinal()
-_POOL = 3_000
+_WORDS, _NUMBERS = 3_000, 25_000  # that a column of a round draws its cells from
 # Letters of one to four bytes, and what quoting, escaping, joining and padding stumble over.
 LETTERS = (
     "aZ0 \t\n\r\\'\"`,;|~%_.-?\x01\x1e\x1f\x7f\u00a0éßŁЖ漢字"
@@ -64,10 +65,11 @@ class Round:
 
 
 def rounds(total: int = ROWS) -> list[Round]:
-    """Tables that together have `total` rows; the first one is for the decoder in plain Python."""
-    first = min(_SLOW_ROWS, total)
+    """Tables that together have `total` rows; the first one and every tenth are read as without a
+    compiler."""
+    first = min(_FIRST_ROWS, total)
     sizes = [first, *(min(_ROUND, total - at) for at in range(first, total, _ROUND))]
-    return [Round(number, rows, number > 0) for number, rows in enumerate(sizes)]
+    return [Round(number, rows, number % _TENTH > 0) for number, rows in enumerate(sizes)]
 
 
 def integer(low: int, high: int) -> Draw:
@@ -174,14 +176,11 @@ def write(columns: tuple[Drawn, ...], round_: Round, path: Path) -> None:
         file.writelines(f"{k}\t" + "\t".join(row) + "\n" for k, row in enumerate(zip(*drawn, strict=True)))
 
 
-def _column(column: Drawn, rows: int, random: Random) -> Iterator[str]:
+def _column(column: Drawn, rows: int, random: Random) -> list[str]:
     words = column.lake in ("string", "binary")
-    pool = [_escaped(column.draw(random)) for _ in range(_POOL)] if words else []
-    for _ in range(rows):
-        if random.random() < _NULLS:
-            yield "\\N"
-        else:
-            yield random.choice(pool) if pool else column.draw(random)
+    pool = [_escaped(column.draw(random)) for _ in range(min(rows, _WORDS if words else _NUMBERS))]
+    nulls = ["\\N"] * round(len(pool) * _NULLS / (1 - _NULLS))
+    return random.choices(pool + nulls, k=rows)
 
 
 def _escaped(cell: str) -> str:

@@ -418,3 +418,30 @@ def test_tables_that_cannot_have_one(tmp_path: Path, create: str, message: str) 
     root = make_project(tmp_path / "p", {}, source=create, config="tables: {t: {history: scd2}}")
     with pytest.raises(UsageError, match=message), plan_of(root):
         pass
+
+
+def test_no_rows_are_streamed_as_a_union(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DuckDB's streamed UNION ALL can wait for itself for ever, with millions of rows."""
+    streamed: list[str] = []
+    stream = DuckDB.stream
+
+    def watched(self: DuckDB, sql: str, batch_rows: int = 65536) -> Any:
+        streamed.append(sql.lower())
+        return stream(self, sql, batch_rows)
+
+    monkeypatch.setattr(DuckDB, "stream", watched)
+    rule = "{on_break: quarantine, columns: {city: {accepted_values: [Graz, Linz, Wien]}}}"
+    root = shop(tmp_path, f"tables:\n  customers: {{cursor: updated_at, history: scd2, contract: {rule}}}")
+    for change in (
+        "",
+        MOVED,
+        "INSERT INTO customers VALUES (3, 'Nowhere', '2024-04-01 00:00:00');"
+        "DELETE FROM orders WHERE customer_id = 2; DELETE FROM customers WHERE id = 2;",
+        "ALTER TABLE customers ADD COLUMN vip INTEGER",
+    ):
+        execute_sql(root / "shop.db", change)
+        ran = run(root)
+        assert ran.status == "published", ran.messages
+    assert [sql for sql in streamed if '"before"' in sql and '"change"' in sql], "a history was merged"
+    assert [sql for sql in streamed if '"base"' in sql], "rows were merged"
+    assert [sql for sql in streamed if re.search(r"\bunion\b", sql)] == []

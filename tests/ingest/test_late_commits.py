@@ -168,3 +168,21 @@ def test_what_the_cursor_does_not_show_is_repaired(
     assert "of 1,024 parts that differed)" in text
     assert ask(root, "select count(*), sum((note = 'z')::int), min(id) from raw.t") == [(1000, 1, 1)]
     assert run(root).status == "unchanged"
+
+
+def test_the_time_of_a_tables_last_change_tells_nothing(mariadb: MariaDB) -> None:
+    """Why a table without a cursor is compared whole (docs/proof.md): of two transactions that began in one
+    second one is committed later, after UPDATE_TIME was read, and it stays what it was."""
+    database = "update_time"
+    mariadb.create_database(database)
+    time = f"select update_time from information_schema.tables where table_schema = '{database}'"
+    script = (
+        "create or replace table t (id int primary key);"
+        "select sleep(1 - mod(unix_timestamp(now(6)), 1)); begin; insert into t values (1); commit;"
+        f"begin; insert into t values (2); {time}; select sleep(1.5); commit; {time};"
+    )
+    for _ in range(10):  # on a busy machine the two may not begin in one second
+        _, before, _, after = mariadb.execute(script, database).split("\n")[:-1]
+        if before == after:
+            break
+    assert before == after != "NULL"

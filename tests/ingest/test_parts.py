@@ -22,8 +22,9 @@ from mainstem.lake.journal import Journal
 from mainstem.project.load import load_project
 from mainstem.run import ingesting
 from mainstem.schema import Table, TableName
-from mainstem.source.mysql import snapshot as mysql_snapshot
-from mainstem.source.mysql.snapshot import ranges
+from mainstem.source.mysql import boundaries
+from mainstem.source.mysql.boundaries import evenly, ranges
+from mainstem.source.postgres import pages
 from mainstem.source.postgres import source as postgres_source
 from mainstem.source.postgres.pages import page_ranges
 from mainstem.wiring import open_lake
@@ -62,7 +63,7 @@ def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> S
 
 
 def _small_parts(set_: Callable[[object, str, object], None]) -> None:
-    for module in (mysql_snapshot, postgres_source):
+    for module in (boundaries, pages):
         set_(module, "PART_ROWS", PART)
 
 
@@ -79,8 +80,9 @@ def _project(root: Path, config: str = "retries: 0") -> Path:
 
 
 def _stopped(root: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run whose connection is cut in the middle of the table."""
+    """A run whose connection is cut in the middle of the table; one reader, so that its first part stands."""
     with Proxy(server.host, server.port, "cut", after=HALF) as proxy, monkeypatch.context() as patched:
+        patched.setattr(parts, "READERS", 1)
         patched.setenv("SHOP_URL", _url(server, proxy.port))
         ran = run(root)
         assert proxy.fired
@@ -241,7 +243,9 @@ def test_what_is_left_waits_a_week(server: Server, tmp_path: Path, monkeypatch: 
     _stopped(root, server, monkeypatch)
     lake = open_lake(load_project(root))
     (journal,) = (load_project(root).state / "staging").iterdir()
-    listed = {Path(file[0]) for files in json.loads(journal.read_text())["done"].values() for file in files}
+    listed = {
+        lake.root / file[0] for files in json.loads(journal.read_text())["done"].values() for file in files
+    }
     lake.clean(older_than=timedelta(0))
     assert set((load_project(root).state / "lake").rglob("*.parquet")) == listed
     os.utime(journal, (1, 1))
@@ -289,7 +293,7 @@ def test_several_connections_see_one_snapshot(postgres: Postgres, server: Server
 
 @pytest.mark.parametrize(("least", "most", "number"), [(1, 10, 3), (-5, 5, 4), (0, 1, 9), (0, 2**63 - 1, 7)])
 def test_ranges_divide_the_numbers(least: int, most: int, number: int) -> None:
-    found = ranges("id", least, most, number)
+    found = ranges("id", [str(cut) for cut in evenly(least, most, number)])
     points = sorted({least, most, *range(least, min(most, least + 12)), most // 2, -(2**63), 2**63 - 1})
     with closing(sqlite3.connect(":memory:")) as connection:
         for point in points if found else ():

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from mainstem.errors import SourceUnavailable
+from mainstem.ingest.ahead import Ahead
 from mainstem.run.parts import Parts
 from mainstem.schema import Table
 from mainstem.source.port import Snapshot
@@ -24,12 +25,16 @@ Answer = Callable[[list[tuple[Any, ...]]], list[tuple[Any, ...]]]
 @dataclass
 class Watched(Wrapped):
     """Numbers its snapshots, notes which one was asked for fingerprints; `witness` alters the answers of
-    the second one, `refused` refuses it."""
+    the second one, `refused` refuses it. `counted`: which one was asked for a number of rows; `places`: where
+    they say they are; `between` is done before the second one is opened."""
 
     witness: Answer = list
     refused: bool = False
     opened: int = 0
     asked: list[int] = field(default_factory=list)
+    counted: list[int] = field(default_factory=list)
+    places: tuple[Mapping[str, str], ...] = ()
+    between: Callable[[], object] = bool
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
@@ -37,13 +42,16 @@ class Watched(Wrapped):
         self.opened += 1
         if number and self.refused:
             raise SourceUnavailable("too many connections")
+        if number:
+            self.between()
         with super().snapshot() as snapshot:
             yield _Watched(self, snapshot, number)
 
 
 class _Watched:
     def __init__(self, source: Watched, inner: Snapshot, number: int) -> None:
-        self.position: Mapping[str, str] = inner.position
+        place = source.places[number] if number < len(source.places) else {}
+        self.position: Mapping[str, str] = {**inner.position, **place}
         self._source = source
         self._inner = inner
         self._number = number
@@ -55,6 +63,9 @@ class _Watched:
         rows = self._inner.select(sql, seconds)
         if not sql.startswith("select count(*)"):
             return rows
+        if sql.startswith("select count(*) from"):
+            self._source.counted.append(self._number)
+            return self._source.witness(rows) if self._number else rows
         self._source.asked.append(self._number)
         return self._source.witness(rows) if self._number else rows
 
@@ -64,6 +75,25 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three source tables, all of them large enough for a witness."""
     monkeypatch.setattr("mainstem.run.ingesting.WORTH_ROWS", 0)
     return make_project(tmp_path / "p", {})
+
+
+HERE = {"hostname": "here", "port": "3306", "server_id": "1"}
+ROWS = """
+pragma journal_mode = wal;
+create table t (id integer primary key, note text, updated_at timestamp);
+insert into t values (1, 'a', '2024-01-01 10:00:00'), (2, 'b', '2024-01-02 10:00:00'),
+  (3, 'c', '2024-01-03 10:00:00');
+"""
+
+
+@pytest.fixture
+def followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A table that is read by a cursor and proven as far as it changes; loaded once."""
+    monkeypatch.setattr("mainstem.run.ingesting.WORTH_ROWS", -1)
+    config = "proof: changes\ntables:\n  t: {cursor: updated_at}"
+    root = make_project(tmp_path / "p", {}, source=ROWS, config=config)
+    assert watched(root)[1] == ""
+    return root
 
 
 def watched(root: Path, reader: Reader = unchanged, **how: Any) -> tuple[Watched, str]:
@@ -118,3 +148,61 @@ def test_a_fault_of_the_decoder_is_found_all_the_same(bare: Path) -> None:
     assert "the load does not equal the source" in messages
     assert "columns that differ: comments" in messages
     assert 0 in source.asked
+
+
+# The number of rows, where what has changed is read
+
+
+def test_rows_are_counted_beside(followed: Path) -> None:
+    execute_sql(followed / "shop.db", "insert into t values (4, 'd', '2024-01-04 10:00:00')")
+    source, messages = watched(followed, places=(HERE, HERE))
+    assert (messages, source.counted) == ("", [1])
+    assert ask(followed, "select count(*) from raw.t") == [(4,)]
+
+
+def test_rows_that_came_in_between_are_counted_again_in_the_snapshot(followed: Path) -> None:
+    late = "insert into t values (9, 'z', '2024-01-09 10:00:00')"
+    source, messages = watched(
+        followed, places=(HERE, HERE), between=lambda: execute_sql(followed / "shop.db", late)
+    )
+    assert (messages, source.counted) == ("", [1, 0])
+    assert ask(followed, "select count(*) from raw.t") == [(3,)]
+    assert watched(followed, places=(HERE, HERE))[1] == ""
+    assert ask(followed, "select count(*) from raw.t") == [(4,)]
+
+
+def test_rows_that_are_gone_are_found(followed: Path) -> None:
+    execute_sql(followed / "shop.db", "delete from t where id = 2")
+    source, messages = watched(followed, places=(HERE, HERE))
+    assert (messages, source.counted) == ("", [1, 0])
+    assert ask(followed, "select list(id order by id) from raw.t") == [([1, 3],)]
+
+
+@pytest.mark.parametrize("places", [(), (HERE,), (HERE, HERE | {"hostname": "elsewhere"})])
+def test_another_server_is_not_asked_for_the_number(followed: Path, places: Any) -> None:
+    """It may show an earlier moment than the snapshot does."""
+    execute_sql(followed / "shop.db", "delete from t where id = 2")
+    source, messages = watched(followed, places=places, witness=lambda _: [(3,)])
+    assert (messages, source.counted) == ("", [0])
+    assert ask(followed, "select list(id order by id) from raw.t") == [([1, 3],)]
+
+
+def test_a_witness_that_dies_does_not_count(followed: Path) -> None:
+    def dies(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        raise SourceUnavailable("the connection to the server was lost")
+
+    source, messages = watched(followed, places=(HERE, HERE), witness=dies)
+    assert (messages, source.counted) == ("", [1, 0])
+    source, messages = watched(followed, places=(HERE, HERE), refused=True)
+    assert (messages, source.counted) == ("", [0])
+
+
+def test_a_table_that_no_snapshot_covers_is_asked_about_when_it_is_read(
+    followed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead: list[str] = []
+    monkeypatch.setattr(Ahead, "ask", lambda _, sql, *, soon=False: ahead.append("" if soon else sql))
+    source, messages = watched(followed, places=({"non_transactional": '["t"]'}, {}))
+    assert (messages, source.counted, "".join(ahead)) == ("", [0], "")
+    source, messages = watched(followed)
+    assert (messages, source.counted, len("".join(ahead)) > 0) == ("", [0], True)

@@ -331,14 +331,6 @@ def test_a_damaged_manifest_list_is_said_so(lake: Lake) -> None:
     assert len(files(lake.root) - before) == 1  # the staged file, which the caller may discard
 
 
-def test_a_moved_project_is_told_what_to_do(lake: Lake, tmp_path: Path) -> None:
-    commit(lake, 1)
-    lake.root.rename(tmp_path / "elsewhere")
-    with pytest.raises(LakeUnavailable) as caught:
-        Lake(tmp_path / "elsewhere").head(ORDERS)
-    assert "moved" in caught.value.hint
-
-
 # Schema evolution
 
 

@@ -38,6 +38,8 @@ _DISK = "tests/faults/test_disk.py"
 _WHOLE = "tests/lake/test_lake_whole.py"
 _FILES = "tests/faults/test_lake.py"
 _CLOUD = "tests/faults/test_cloud.py"
+_NETWORK = "tests/faults/test_cloud_network.py"
+_MOVED = "tests/lake/test_lake_relocate.py"
 
 MUTANTS = (
     # Acknowledged before it is so, or not at all
@@ -294,9 +296,30 @@ MUTANTS = (
     _m(
         "a restored source is followed",
         "ingest/since.py",
-        "        self._require_advance(load, last)\n",
+        "        self._require_advance(load, before)\n",
         "",
         _MORE,
+    ),
+    _m(
+        "another server's number of rows is believed",
+        "ingest/witness.py",
+        " or not same_place(position, self._snapshot.position)",
+        "",
+        "tests/ingest/test_witness.py -k another_server",
+    ),
+    _m(
+        "the witness's number of rows is believed, whatever it is",
+        "ingest/load.py",
+        "if _answer(self._counts.get(load.name)) == staged.rows:",
+        "if _answer(self._counts.get(load.name)) is not None:",
+        "tests/ingest/test_witness.py -k gone",
+    ),
+    _m(
+        "a load that was begun early leaves its files",
+        "run/early.py",
+        "                self._discard(pending.staged)\n",
+        "                pass\n",
+        "tests/run/test_early.py -k nobody",
     ),
     _m(
         "the checksum leaves out the last column",
@@ -422,7 +445,7 @@ MUTANTS = (
     _m(
         "a COPY that ends early is taken for whole",
         "source/postgres/source.py",
-        "if not decoder.done:",
+        "if not decoder.done or rows + decoder.rows != stream.rows:",
         "if decoder.done is None:",
         "tests/source/test_postgres.py tests/source/test_postgres_decode.py",
     ),
@@ -626,6 +649,107 @@ MUTANTS = (
         "            if self.read(location) != content:\n                raise\n",
         "            raise\n",
         f"{_CLOUD} -k passes",
+    ),
+    # A project that was moved or copied
+    _m(
+        "a copy works on its original's lake",
+        "catalog/local.py",
+        "        if home and not self._is_here(home):\n",
+        "        if False:\n",
+        _MOVED,
+    ),
+    _m(
+        "relocated manifests lead to the other folder",
+        "lake/relocate.py",
+        """                file["file_path"] = self.text(file["file_path"].decode()).encode()\n""",
+        "",
+        _MOVED,
+    ),
+    _m(
+        "a relocated manifest's length is the old one",
+        "lake/relocate.py",
+        """                    record["manifest_length"] = self._manifest(old, name)\n""",
+        "                    self._manifest(old, name)\n",
+        _MOVED,
+    ),
+    _m(
+        "a pointer that moves while a lake is relocated is lost",
+        "catalog/local.py",
+        "            if _home(db) != str(home) or inside != moved.keys():\n",
+        "            if False:\n",
+        _MOVED,
+    ),
+    _m(
+        "relocated pointers move one transaction each",
+        "catalog/local.py",
+        """            db.execute("UPDATE mainstem_home SET path = ?", (self._here,))\n""",
+        "",
+        _MOVED,
+    ),
+    _m(
+        "a journal names the files of the folder it was written in",
+        "lake/journal.py",
+        "(path.relative_to(self.home) if path.is_relative_to(self.home) else path)",
+        "path",
+        _MOVED,
+    ),
+    _m(
+        "a load half done does not follow",
+        "lake/journal.py",
+        "        if base in moved:\n",
+        "        if False:\n",
+        _MOVED,
+    ),
+    _m(
+        "an adopted version is spelled otherwise than the lake",
+        "lake/adopt.py",
+        "        path = lake / path.relative_to(folder)  # spelled as every path of the lake is\n",
+        "",
+        f"{_MOVED} -k adopted",
+    ),
+    _m(
+        "a catalog is written through a hard link",
+        "lake/relocate.py",
+        "        if file.exists() and file.stat().st_nlink > 1:\n",
+        "        if False:\n",
+        _MOVED,
+    ),
+    # Publishing over a bad network
+    _m(
+        "a lock is not known as one's own",
+        "lake/s3.py",
+        "        if found.token != self._token:\n",
+        "        if True:\n",
+        f"{_NETWORK} -k 'once and lost'",
+    ),
+    _m(
+        "an upload that is complete is taken for lost",
+        "lake/s3.py",
+        """            if not _says(error, "NoSuchUpload") or self._size(location) != size:\n""",
+        "            if True:\n",
+        f"{_NETWORK} -k not_known",
+    ),
+    _m(
+        "a stalled connection to AWS is waited for as long as boto3 does",
+        "wiring.py",
+        "        read_timeout=target.timeout,\n",
+        "",
+        f"{_NETWORK} -k timeout_is",
+    ),
+    # Rows that the source no longer has
+    _m(
+        "Spark loses rows that are to stay",
+        "job/script.py",
+        """        if table["keeps"]:\n""",
+        "        if False:\n",
+        "tests/spark/test_parts.py -k 'longer_has_stay'",
+    ),
+    _m(
+        "a local run after Spark's loses rows that are to stay",
+        "ingest/load.py",
+        "        return with_kept(self._lake, self._engine, head, load.table, increment.key, staged)\n",
+        "        return staged\n",
+        "tests/spark/test_parts.py -k 'longer_has_stay'",
     ),
     _m(
         "a run whose output nobody reads ends well",

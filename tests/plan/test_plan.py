@@ -10,6 +10,7 @@ import pytest
 
 from mainstem.errors import ConfigErrors, UsageError
 from mainstem.ingest.state import changes
+from mainstem.lake import Lake
 from mainstem.plan import Choices, make_plan, model_digest
 from mainstem.project.load import load_project
 from mainstem.schema import Column, Database, Kind, Table, Type
@@ -33,8 +34,10 @@ RAW = ("raw.customers", "raw.order_lines", "raw.orders")
 
 @pytest.fixture
 def ran(tiny_run: Path, tmp_path: Path) -> Path:
-    """A copy of a project that has run. Its lake keeps its absolute paths: good for planning alone."""
-    return shutil.copytree(tiny_run, tmp_path / "copy")
+    """A copy of a project that has run."""
+    root = shutil.copytree(tiny_run, tmp_path / "copy")
+    assert Lake(root / ".mainstem").relocate()
+    return root
 
 
 def test_before_the_first_run_everything_is_new(tiny: Path) -> None:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import http.client
+import select
+import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 
 ALWAYS = 1 << 30
+PIECES = 8  # of a slow answer, at most
 _HOP = ("connection", "transfer-encoding", "content-length", "keep-alive")
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """A request on its way: `what` is Glue's action, or S3's method and what it is about (`PUT object`, `POST
-    uploads`, `GET list`)."""
+    uploads`, `PUT uploads`, `POST complete`, `GET list`)."""
 
     method: str
     path: str
@@ -30,6 +34,8 @@ class Request:
         if target:
             return target.partition(".")[2]
         query = self.path.partition("?")[2]
+        if self.method == "POST" and "uploadId" in query:
+            return "POST complete"
         kind = "list" if "list-type" in query else "uploads" if "upload" in query.lower() else "object"
         return f"{self.method} {kind}"
 
@@ -39,7 +45,9 @@ class Rule:
     """What happens to requests of which `what` and `path` contain these texts: to `times` of them after the
     first `after`. One of: `error` (status, AWS's code; nothing is forwarded), `lies` (a success, and nothing
     is forwarded), `lost` (forwarded, and the connection closed instead of an answer), `cut` (the answer ends
-    half-way), `slow` (the answer comes in pieces of 256 bytes). `act` runs then; `fired` counts."""
+    half-way), `slow` (the answer comes in pieces, with pauses of `slow` seconds), `reset` (RST instead of an
+    answer; nothing is forwarded), `stall` (not even the request's body is read, the connection stays open),
+    `silent` (forwarded, no answer, the connection stays open). `act` runs then; `fired` counts."""
 
     what: str = ""
     path: str = ""
@@ -49,7 +57,10 @@ class Rule:
     lies: bool = False
     lost: bool = False
     cut: bool = False
-    slow: bool = False
+    slow: float = 0.0
+    reset: bool = False
+    stall: bool = False
+    silent: bool = False
     act: Callable[[], object] | None = None
     fired: int = 0
     seen: int = 0
@@ -77,6 +88,8 @@ class HttpProxy:
         self.target = port
         self.rules: list[Rule] = []
         self.log: list[str] = []
+        self.waits: list[float] = []  # seconds from each stall until its client hung up
+        self._closing = threading.Event()
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -105,6 +118,7 @@ class HttpProxy:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._closing.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(5)
@@ -118,22 +132,39 @@ class HttpProxy:
     def handle(self, client: BaseHTTPRequestHandler) -> None:
         """One request."""
         headers = {key.lower(): value for key, value in client.headers.items()}
-        request = Request(client.command, client.path, headers, _body(client))
+        request = Request(client.command, client.path, headers, b"")
         self.log.append(f"{request.what} {request.path.partition('?')[0]}")
-        rule = next((one for one in self.rules if one.takes(request)), None)
-        if rule and rule.error:
+        rule = next((one for one in self.rules if one.takes(request)), None) or Rule()
+        if rule.stall or rule.reset:
+            self._hold(client, wait=rule.stall)
+            return
+        request = replace(request, body=_body(client))
+        if rule.error:
             _answer(client, rule.error[0], *_refusal(request, rule.error[1]))
             return
-        if rule and rule.lies:
+        if rule.lies:
             glue = "x-amz-target" in headers
             _answer(client, 200, {"ETag": '"0"'}, b"{}" if glue else b"")
             return
         status, answered, content = self._forward(client, request)
-        if rule and rule.lost:
-            client.close_connection = True
-            client.connection.close()
+        if rule.silent or rule.lost:
+            self._hold(client, wait=rule.silent, rst=False)
             return
-        _answer(client, status, answered, content, cut=bool(rule and rule.cut), slow=bool(rule and rule.slow))
+        _answer(client, status, answered, content, cut=rule.cut, slow=rule.slow)
+
+    def _hold(self, client: BaseHTTPRequestHandler, *, wait: bool, rst: bool = True) -> None:
+        """Close the connection; if told to `wait`, when the client has."""
+        begun, gone = time.monotonic(), False
+        watch = select.poll()
+        watch.register(client.connection, select.POLLRDHUP)
+        while wait and not gone and not self._closing.is_set():
+            gone = bool(watch.poll(50))
+        if gone:
+            self.waits.append(time.monotonic() - begun)
+        client.close_connection = True
+        if rst:  # linger zero: close sends RST instead of FIN
+            client.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.connection.close()
 
     def _forward(self, client: BaseHTTPRequestHandler, request: Request) -> tuple[int, dict[str, str], bytes]:
         server = http.client.HTTPConnection("127.0.0.1", self.target, timeout=60)
@@ -176,24 +207,21 @@ def _answer(
     content: bytes,
     *,
     cut: bool = False,
-    slow: bool = False,
+    slow: float = 0.0,
 ) -> None:
-    client.send_response_only(status)
     kept = {key: value for key, value in headers.items() if key.lower() not in _HOP}
     length = headers.get("Content-Length", "0") if client.command == "HEAD" else str(len(content))
-    for key, value in {**kept, "Content-Length": length}.items():
-        client.send_header(key, value)
-    client.end_headers()
-    if client.command == "HEAD":
-        return
+    lines = [f"{key}: {value}" for key, value in {**kept, "Content-Length": length}.items()]
+    head = "\r\n".join([f"HTTP/1.1 {status} Told", *lines, "", ""]).encode("latin-1")
+    content = b"" if client.command == "HEAD" else content
     if cut:
-        client.wfile.write(content[: len(content) // 2])
+        client.wfile.write(head + content[: len(content) // 2] if content else head[: len(head) // 2])
         client.wfile.flush()
         client.close_connection = True
         return
-    for start in range(0, len(content), 256 if slow else len(content) or 1):
-        client.wfile.write(content[start : start + (256 if slow else len(content))])
-        if slow:
-            client.wfile.flush()
-            time.sleep(0.005)
-    client.wfile.flush()
+    answer = head + content
+    size = len(answer) // PIECES + 1 if slow else len(answer)
+    for start in range(0, len(answer), size):
+        client.wfile.write(answer[start : start + size])
+        client.wfile.flush()
+        time.sleep(slow)

@@ -24,7 +24,6 @@ from mainstem.schema import ForeignKey, Table
 from mainstem.source.port import SourceOptions
 from mainstem.source.postgres import PostgresSource, copying
 from mainstem.source.postgres.decode import Choice
-from mainstem.source.postgres.session import Session
 from servers.postgres import Postgres
 
 SHOP = """
@@ -370,17 +369,20 @@ def test_nothing_can_be_written(shop: str) -> None:
 def test_a_copy_without_its_end_is_not_taken_for_whole(
     shop: str, decoder: Choice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The stream ends between two rows, and nothing but its missing trailer says so."""
+    """The stream ends between two rows: only its missing trailer says so, or the number of rows."""
     source = PostgresSource.from_url(shop, decoder=decoder)
     table = source.introspect().table("customers")
-    whole = copying.copied
 
-    def cut(session: Session, sql: str) -> Iterator[bytes]:
-        stream = b"".join(whole(session, sql))
-        assert stream.endswith(b"\xff\xff")
-        yield stream[:-2]
+    class Cut(copying.Copied):
+        def __iter__(self) -> Iterator[bytes]:
+            stream = b"".join(super().__iter__())
+            yield (
+                stream.removesuffix(b"\xff\xff")
+                if decoder == "compiled"
+                else stream[: stream.index(b"\n") + 1]
+            )
 
-    monkeypatch.setattr("mainstem.source.postgres.source.copied", cut)
+    monkeypatch.setattr("mainstem.source.postgres.source.Copied", Cut)
     with source.snapshot() as snapshot, pytest.raises(SourceUnavailable, match="ended the read early"):
         list(snapshot.read(table))
 
@@ -462,14 +464,14 @@ def test_a_table_changed_since_it_was_looked_at(
 @pytest.mark.parametrize("decoder", DECODERS)
 def test_many_batches_hold_all_rows(server: Postgres, scratch: str, decoder: Choice) -> None:
     server.execute(
-        "CREATE TABLE t AS SELECT i, 'row ' || i AS s FROM generate_series(1, 100000) i", "scratch"
+        "CREATE TABLE t AS SELECT i, 'row ' || i AS s FROM generate_series(1, 200000) i", "scratch"
     )
     source = PostgresSource.from_url(scratch, decoder=decoder)
     table = source.introspect().table("t")
     with source.snapshot() as snapshot:
         batches = list(snapshot.read(table, batch_bytes=1))
     assert len(batches) > 2
-    assert [v for batch in batches for v in batch.column("i").to_pylist()] == list(range(1, 100_001))
+    assert [v for batch in batches for v in batch.column("i").to_pylist()] == list(range(1, 200_001))
 
 
 def test_a_read_given_up_leaves_the_view_usable(server: Postgres, scratch: str) -> None:

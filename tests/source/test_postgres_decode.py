@@ -1,24 +1,28 @@
-"""Both decoders of binary COPY: the same values, the same refusals, however the stream is cut."""
+"""The decoder of binary COPY beside a plain one: the same values, the same refusals, however the stream is
+cut. The decoder of COPY's text: whole rows or a refusal."""
 
 from __future__ import annotations
 
 import random
 import struct
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pytest
+from copyreference import Reference
 
 from mainstem.errors import UsageError
 from mainstem.schema import Column, Kind, Table, Type
 from mainstem.source.postgres import decode
-from mainstem.source.postgres.decode import SIGNATURE, Choice, decoder_of
+from mainstem.source.postgres.decode import SIGNATURE, decoder_of
 from mainstem.source.postgres.misfit import Misfit, Reason, error_of
+from mainstem.source.postgres.textual import TextDecoder
 
 HEADER = SIGNATURE + struct.pack(">II", 0, 0)
 END = b"\xff\xff"
-DECODERS: list[Choice] = ["python", "compiled"]
+Binary = Literal["reference", "compiled"]
+DECODERS: list[Binary] = ["reference", "compiled"]
 TYPES = [
     ("a", Type(Kind.BOOLEAN), ""),
     ("b", Type(Kind.INT), ""),
@@ -80,9 +84,13 @@ _RANDOM: dict[Kind, Callable[[random.Random], bytes]] = {
 }
 
 
-def _outcome(choice: Choice, table: Table, pieces: list[bytes]) -> Any:
+def _decoder(choice: Binary, table: Table) -> Reference | decode.Decoder:
+    return Reference(table) if choice == "reference" else decoder_of(table, choice)
+
+
+def _outcome(choice: Binary, table: Table, pieces: list[bytes]) -> Any:
     """The buffers of the batch read, or column and reason of the refusal."""
-    decoder = decoder_of(table, choice)
+    decoder = _decoder(choice, table)
     try:
         for piece in pieces:
             decoder.feed(piece)
@@ -126,13 +134,13 @@ def test_the_decoders_agree(seed: int) -> None:
     cuts = sorted(rng.randrange(len(stream) + 1) for _ in range(rng.randrange(5)))
     pieces = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
     for parts in (pieces, [stream]):
-        plain, compiled = _outcome("python", table, parts), _outcome("compiled", table, parts)
+        plain, compiled = _outcome("reference", table, parts), _outcome("compiled", table, parts)
         # Of several faults in one row either may come first; that there is one is beyond doubt.
         assert _same(plain, compiled) or (broken and not _is_read(plain) and not _is_read(compiled))
 
 
 @pytest.mark.parametrize("choice", DECODERS)
-def test_a_stream_byte_by_byte(choice: Choice) -> None:
+def test_a_stream_byte_by_byte(choice: Binary) -> None:
     table = _table(("a", Type(Kind.INT), ""), ("h", Type(Kind.STRING), ""))
     stream = HEADER + _row(b"\0\0\0\7", b"seven") + _row(None, None) + _row(b"\xff\xff\xff\xff", b"") + END
     done, batch = _outcome(choice, table, [stream[i : i + 1] for i in range(len(stream))])
@@ -141,9 +149,9 @@ def test_a_stream_byte_by_byte(choice: Choice) -> None:
 
 
 @pytest.mark.parametrize("choice", DECODERS)
-def test_batches_do_not_share_memory_or_leak_into_each_other(choice: Choice) -> None:
+def test_batches_do_not_share_memory_or_leak_into_each_other(choice: Binary) -> None:
     table = _table(("a", Type(Kind.BOOLEAN), ""), ("h", Type(Kind.STRING), ""))
-    decoder = decoder_of(table, choice)
+    decoder = _decoder(choice, table)
     decoder.feed(HEADER + _row(b"\1", b"one") + _row(None, None))
     first = decoder.take()
     decoder.feed(_row(b"\0", b"three") + END)
@@ -168,10 +176,10 @@ MALFORMED = [
 
 @pytest.mark.parametrize("choice", DECODERS)
 @pytest.mark.parametrize("stream", MALFORMED)
-def test_malformed(stream: bytes, choice: Choice) -> None:
+def test_malformed(stream: bytes, choice: Binary) -> None:
     table = _table(("b", Type(Kind.INT), ""))
     assert _outcome(choice, table, [stream]) == (0, Reason.MALFORMED)
-    assert "binary COPY" in str(error_of(Misfit(0, Reason.MALFORMED), table))
+    assert "PostgreSQL's COPY" in str(error_of(Misfit(0, Reason.MALFORMED), table))
 
 
 NUMBERS = [
@@ -198,7 +206,7 @@ NUMBERS = [
 @pytest.mark.parametrize("choice", DECODERS)
 @pytest.mark.parametrize(("size", "groups", "weight", "text"), NUMBERS)
 def test_numbers(
-    size: tuple[int, int], groups: list[int], weight: int, text: str | None, choice: Choice
+    size: tuple[int, int], groups: list[int], weight: int, text: str | None, choice: Binary
 ) -> None:
     table = _table(("d", Type(Kind.DECIMAL, *size), ""))
     stream = HEADER + _row(_numeric(groups, weight)) + END
@@ -210,13 +218,13 @@ def test_numbers(
 
 
 @pytest.mark.parametrize("choice", DECODERS)
-def test_null_where_none_may_be(choice: Choice) -> None:
+def test_null_where_none_may_be(choice: Binary) -> None:
     table = _table(("b", Type(Kind.INT), ""), nullable=False)
     assert _outcome(choice, table, [HEADER + _row(None) + END]) == (0, Reason.NULL)
 
 
 @pytest.mark.parametrize("choice", DECODERS)
-def test_text_that_is_not_utf8(choice: Choice) -> None:
+def test_text_that_is_not_utf8(choice: Binary) -> None:
     table = _table(("h", Type(Kind.STRING), "text"))
     assert _outcome(choice, table, [HEADER + _row(b"caf\xe9") + END]) == (0, Reason.ENCODING)
 
@@ -225,6 +233,65 @@ def test_auto_takes_the_compiled_decoder_if_there_is_one(monkeypatch: pytest.Mon
     table = _table(("b", Type(Kind.INT), ""))
     assert isinstance(decoder_of(table), decode.CompiledDecoder)
     monkeypatch.setattr(decode, "pgcopy", None)
-    assert isinstance(decoder_of(table), decode.PythonDecoder)
+    assert isinstance(decoder_of(table), TextDecoder)
     with pytest.raises(UsageError, match="not installed"):
         decoder_of(table, "compiled")
+
+
+TEXTS = [
+    (
+        Type(Kind.STRING),
+        "text",
+        b'1,\xef\xbb\xbfbom\n1,"a\r\n,""b"\n1,\n1,""\n',
+        ["\ufeffbom", 'a\r\n,"b', None, ""],
+    ),
+    (Type(Kind.STRING), "character(4)", b"1,a   \n1,    \n", ["a", ""]),
+    (Type(Kind.BINARY), "", b"1,\\x00ff\n1,\n1,\\x\n", [b"\0\xff", None, b""]),
+    (Type(Kind.LONG), "time", b"1,24:00:00\n1,00:00:01.5\n1,\n", [86_400_000_000, 1_500_000, None]),
+    (Type(Kind.BOOLEAN), "", b"1,t\n1,f\n1,\n", [True, False, None]),
+    (Type(Kind.DOUBLE), "", b"1,5e-324\n1,-Infinity\n1,0.1\n", [5e-324, float("-inf"), 0.1]),
+]
+
+
+@pytest.mark.parametrize(("type_", "native", "data", "values"), TEXTS, ids=lambda one: str(one)[:12])
+def test_text(type_: Type, native: str, data: bytes, values: list[Any]) -> None:
+    decoder = TextDecoder(_table(("c", type_, native)))
+    for _ in range(2):
+        decoder.feed(data)
+    assert decoder.rows == 2 * len(values)
+    assert decoder.take().column(0).to_pylist() == [*values, *values]
+    assert decoder.take().num_rows == decoder.rows == 0
+
+
+NO_TEXTS = [
+    (Type(Kind.STRING), b"1,a", Reason.MALFORMED),  # a row that was cut
+    (Type(Kind.STRING), b"1,a\nb\n", Reason.MALFORMED),
+    (Type(Kind.STRING), b"1,a,b\n", Reason.MALFORMED),
+    (Type(Kind.STRING), b"1,caf\xe9\n", Reason.ENCODING),
+    (Type(Kind.INT), b"1,2147483648\n", Reason.MALFORMED),
+    (Type(Kind.BOOLEAN), b"1,true\n", Reason.MALFORMED),
+    (Type(Kind.BINARY), b"1,00\n", Reason.MALFORMED),
+    (Type(Kind.DECIMAL, 5, 2), b"1,NaN\n", Reason.NOT_FINITE),
+    (Type(Kind.DECIMAL, 5, 2), b"1,1.234\n", Reason.DIGITS),
+    (Type(Kind.DECIMAL, 5, 2), b"1,1000.00\n", Reason.DIGITS),
+    (Type(Kind.DECIMAL, 5, 2), b"1,9999.9\n", Reason.DIGITS),
+    (Type(Kind.DATE), b"1,infinity\n", Reason.INFINITE_DATE),
+    (Type(Kind.DATE), b"1,2024-01-01\n1,0044-03-15 BC\n", Reason.DATE_RANGE),
+    (Type(Kind.TIMESTAMP), b"1,10000-01-01 00:00:00\n", Reason.DATE_RANGE),
+    (Type(Kind.TIMESTAMPTZ), b"1,0001-12-31 23:59:59.5+00 BC\n", Reason.DATE_RANGE),
+    (Type(Kind.TIMESTAMPTZ), b"1,2024-01-01 00:00:00\n", Reason.MALFORMED),
+]
+
+
+@pytest.mark.parametrize(("type_", "data", "reason"), NO_TEXTS, ids=str)
+def test_text_that_is_refused(type_: Type, data: bytes, reason: Reason) -> None:
+    with pytest.raises(Misfit) as caught:
+        TextDecoder(_table(("c", type_, ""))).feed(data)
+    assert (caught.value.column, caught.value.reason) == (0, reason)
+
+
+def test_null_in_text_where_none_may_be() -> None:
+    table = _table(("a", Type(Kind.INT), ""), ("b", Type(Kind.INT), ""), nullable=False)
+    with pytest.raises(Misfit) as caught:
+        TextDecoder(table).feed(b"1,2,\n")
+    assert (caught.value.column, caught.value.reason) == (1, Reason.NULL)

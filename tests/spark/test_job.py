@@ -12,24 +12,30 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from pyiceberg.table import StaticTable
 
 from cases.mysql import CASES
 from e2e.conftest import PASSWORD, READER, Workplace, begin, load_mariadb, url_of
 from mainstem import wiring
+from mainstem.catalog.glue import GlueCatalog
 from mainstem.contract.model_checks import Promise, Question, Reference, questions
 from mainstem.engine.spark import functions
 from mainstem.errors import EngineFailed, UsageError
 from mainstem.hashing import mysql_double_text
 from mainstem.job import launch, script
 from mainstem.job.document import rule_of
+from mainstem.lake import Lake
+from mainstem.lake.publish import Remote, publish
+from mainstem.lake.s3 import S3Files
 from mainstem.plan import model_digest
 from mainstem.project.load import load_project
 from mainstem.project.targets import SparkTarget
 from mainstem.run import RunOptions, onspark
 from servers.mariadb import MariaDB
+from servers.ministack import REGION, Ministack
 from servers.postgres import Postgres
 from spark.jobs import TARGET, emitted, everything, on_spark, snapshots_in, tables_in
-from support import Cli, Ran, make_project, run
+from support import Cli, Ran, files_of, make_project, run
 
 SPARK = RunOptions(target="spark")
 
@@ -114,6 +120,48 @@ def test_parity_of_the_release(ran: Workplace, cli: Cli, monkeypatch: pytest.Mon
     found = json.loads(out)
     assert {one["model"] for one in found} >= {"fact_order_lines", "dim_customers", "dim_dates"}
     assert all(one["holds"] for one in found)
+
+
+def test_moved_and_published_it_is_the_same(ran: Workplace, local: Path, tmp_path: Path) -> None:
+    """What Spark wrote follows a project to another folder, where both engines read it; and to S3, where
+    pyiceberg does. A second time nothing travels."""
+    root, mine = tmp_path / "moved", everything(local)
+    shutil.copytree(ran.root, root)
+    before = files_of(ran.root)
+    lake = wiring.open_lake(load_project(root))
+    assert lake.relocate()
+    assert not any(str(ran.root).encode() in path.read_bytes() for path in heads(lake))
+    assert rows(everything(root)) == rows(mine)
+    moved = Workplace(root, ran.env)
+    assert all(one["holds"] for one in json.loads(moved.well("parity", "--output", "json")))
+    assert files_of(ran.root) == before
+    with Ministack(tmp_path / "aws") as aws:
+        aws.bucket("spark-lake")
+        spaces = {name.namespace: f"spark_{name.namespace}" for name in lake.tables()}
+        for database in spaces.values():
+            aws.client("glue").create_database(DatabaseInput={"Name": database})
+        s3, catalog = aws.client("s3"), GlueCatalog(aws.client("glue"), spaces)
+        remote = Remote("s3://spark-lake/lake", catalog, lambda: S3Files(s3))
+        release = wiring.current_release(lake)
+        assert all(one.changed for one in publish(release, remote))
+        keys = {"s3.access-key-id": "test", "s3.secret-access-key": "test", "s3.region": REGION}
+        keys |= {"s3.endpoint": aws.endpoint, "s3.force-virtual-addressing": "False"}
+        found = {
+            str(name): StaticTable.from_metadata(str(catalog.location(name)), keys).scan().to_arrow()
+            for name in release.tables
+        }
+        assert rows(found) == rows(mine)
+        assert not any(one.changed for one in publish(release, remote))
+
+
+def heads(lake: Lake) -> list[Path]:
+    """The metadata files to which the catalog points."""
+    return [Path(location) for location in lake.catalog.pointers()]
+
+
+def rows(tables: Mapping[str, pa.Table]) -> dict[str, list[str]]:
+    """Every table's rows, as texts."""
+    return {name: sorted(map(str, table.to_pylist())) for name, table in tables.items()}
 
 
 def test_the_emitted_job_is_run_as_it_is(ran: Workplace, local: Path, tmp_path: Path) -> None:

@@ -315,14 +315,7 @@ def test_the_emitted_job_keeps_a_history(
     strict = project(tmp_path / "strict", url, CONFIG.replace("quarantine", "fail"))
 
     def emitted(root: Path) -> dict[str, Any]:
-        made = load_project(root)
-        texts = wiring.emit_job(made, catalog_settings("lake", tmp_path / "warehouse"))
-        for name in made.config.sources:
-            one = wiring.jdbc_source(made, name)
-            monkeypatch.setenv(
-                variable(name), json.dumps({"url": one.url, "user": one.user, "password": one.password})
-            )
-        return json.loads(texts[PLAN_NAME])  # type: ignore[no-any-return]
+        return emitted_plan(root, tmp_path / "warehouse", monkeypatch)
 
     failed = worker(emitted(strict))
     assert failed["error"]["message"].startswith("rows break the table's contract: name: not_null (1 row)")
@@ -399,14 +392,83 @@ def test_a_back_fill_gives_what_a_local_one_does(mariadb: MariaDB, tmp_path: Pat
         assert step.reasons == (reason,)
 
 
-def test_rows_that_only_an_incremental_read_keeps(worker: object, mariadb: MariaDB, tmp_path: Path) -> None:
+KEEP = FILL.format(proof="off").replace("overlap: 0", "deletes: ignore, overlap: 0")
+QUARANTINED = KEEP.replace(
+    "overlap: 0}", "overlap: 0, contract: {on_break: quarantine, columns: {name: {not_null: true}}}}"
+)
+GONE = [
+    # 4 has no name: it stands in quarantine, if there is one.
+    "delete from items where id in (1, 4);"
+    "update items set price = 3, changed_at = '2024-02-01 00:00:00' where id = 2;",
+    "delete from items where id = 2; insert into items values (9, 'new', 1, 'a', 1, null, '2024-03-01');",
+    "update items set price = 9, changed_at = '2024-04-01 00:00:00' where id = 9;",
+]
+
+
+@pytest.mark.parametrize("config", [KEEP, QUARANTINED], ids=["plain", "quarantine"])
+@pytest.mark.usefixtures("worker")
+def test_rows_that_the_source_no_longer_has_stay(mariadb: MariaDB, tmp_path: Path, config: str) -> None:
+    """`deletes: ignore`, run by run what the local engine gives alone; also in turns with it."""
     url = url_on(mariadb, "kept")
-    mariadb.execute(CREATE.format(time="datetime(6)"), "kept")
-    config = FILL.format(proof="off").replace("overlap: 0", "deletes: ignore")
+    mariadb.execute("drop table if exists items;" + CREATE.format(time="datetime(6)"), "kept")
+    here, there = (project(tmp_path / one, url, config) for one in ("here", "there"))
+    for step, options in zip(["", *GONE], (SPARK, SPARK, None, SPARK), strict=True):
+        if step:
+            mariadb.execute(step, "kept")
+        well(run(here))
+        well(run(there, options=options))
+        assert rows(there) == rows(here)
+    found = str(rows(there))
+    assert all(f"'id': {number}," in found for number in range(1, 10))
+    refreshed = run(there, options=RunOptions(target="spark", full_refresh=True))
+    assert well(refreshed).table("raw.items")["rows"] == 6, "the control: a full refresh keeps none"
+
+
+@pytest.mark.parametrize("config", [KEEP, QUARANTINED], ids=["plain", "quarantine"])
+def test_the_emitted_job_keeps_rows_that_the_source_no_longer_has(
+    worker: Callable[[dict[str, Any]], dict[str, Any]],
+    mariadb: MariaDB,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    config: str,
+) -> None:
+    """Of what stands where the job runs: nothing at first."""
+    url = url_on(mariadb, "kept")
+    mariadb.execute("drop table if exists items;" + CREATE.format(time="datetime(6)"), "kept")
     root = project(tmp_path / "p", url, config)
+    plan = emitted_plan(root, tmp_path / "warehouse", monkeypatch)
+    for step in ("", GONE[0]):
+        if step:
+            mariadb.execute(step, "kept")
+        well(run(root))
+        done = worker(plan)
+        assert done["status"] == "done", done["error"]
+        found = {name: plain_rows(table) for name, table in tables_in(tmp_path / "warehouse").items()}
+        assert found == rows(root)
+    assert "'id': 1," in str(found)
+    assert "'id': 4," in str(found)
+
+
+def emitted_plan(root: Path, warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The plan of the project's job as files, and its logins in the environment."""
+    made = load_project(root)
+    texts = wiring.emit_job(made, catalog_settings("lake", warehouse))
+    for name in made.config.sources:
+        one = wiring.jdbc_source(made, name)
+        login = {"url": one.url, "user": one.user, "password": one.password}
+        monkeypatch.setenv(variable(name), json.dumps(login))
+    return json.loads(texts[PLAN_NAME])  # type: ignore[no-any-return]
+
+
+@pytest.mark.usefixtures("worker")
+def test_rows_marked_as_deleted_are_not_kept_blindly(mariadb: MariaDB, tmp_path: Path) -> None:
+    url = url_on(mariadb, "marked")
+    mariadb.execute("drop table if exists items;" + CREATE.format(time="datetime(6)"), "marked")
+    root = project(tmp_path / "p", url, KEEP.replace("overlap: 0", "overlap: 0, deleted: gone"))
     well(run(root, options=SPARK))
-    with pytest.raises(UsageError, match="would be lost"):
+    with pytest.raises(UsageError, match="marked as deleted"):
         run(root, options=SPARK)
+    well(run(root))
 
 
 # What is refused, and how

@@ -4,6 +4,10 @@ pyiceberg (and any other reader of the JDBC catalog layout) opens `catalog.db` a
 synchronisation: a rollback journal that is truncated and synchronised at each commit. Unlike the
 write-ahead log it needs no shared memory (network and container mounts), lets a reader without write
 permission in, and leaves one file behind; its few more fsyncs do not matter at one commit a table and run.
+
+Iceberg's paths are absolute. So the catalog remembers the folder that it was made in, its home; opened in
+another one, as a project that was moved or copied, it tells nothing but that: what it points to would be the
+files of the other folder. `relocate` makes it at home where it is.
 """
 
 from __future__ import annotations
@@ -19,11 +23,11 @@ from typing import Any
 
 from mainstem import crash
 from mainstem.catalog.port import Pinned, Release
-from mainstem.errors import LakeUnavailable, UsageError
+from mainstem.errors import LakeRefused, LakeUnavailable, UsageError
 from mainstem.schema import TableName
 
 CATALOG_NAME = "mainstem"
-VERSION = 1
+VERSION = 2  # 1 did not remember its home
 
 # The first two as pyiceberg 0.12 creates them (catalog/sql.py, schema v1).
 _TABLES = """
@@ -45,7 +49,11 @@ CREATE TABLE IF NOT EXISTS mainstem_release_tables (
   PRIMARY KEY (release, namespace, name));
 CREATE TABLE IF NOT EXISTS mainstem_current (
   only INTEGER PRIMARY KEY CHECK (only = 1), release INTEGER NOT NULL REFERENCES mainstem_releases(number));
+CREATE TABLE IF NOT EXISTS mainstem_home (only INTEGER PRIMARY KEY CHECK (only = 1), path TEXT NOT NULL);
 """
+_POINTERS = """
+SELECT metadata_location FROM iceberg_tables WHERE coalesce(iceberg_type, 'TABLE') = 'TABLE'
+UNION SELECT metadata_location FROM mainstem_release_tables ORDER BY 1"""
 
 
 class LocalCatalog:
@@ -57,6 +65,53 @@ class LocalCatalog:
     def __init__(self, path: Path, wait: float = 10.0) -> None:
         self.path = path
         self.wait = wait
+
+    # Home
+
+    def home(self) -> Path:
+        """The folder in which the catalog was made, spelled as it was then: its tables' paths begin so."""
+        with self._reading(anywhere=True) as db:
+            return Path((_home(db) if db else None) or self._here)
+
+    def away(self) -> Path | None:
+        """That folder, if this is not it; None at home."""
+        home = self.home()
+        return None if self._is_here(str(home)) else home
+
+    def pointers(self) -> list[str]:
+        """Every metadata file that a table or a release refers to; of a catalog that is away, too."""
+        with self._reading(anywhere=True) as db:
+            return [str(location) for (location,) in db.execute(_POINTERS)] if db else []
+
+    def relocate(self, home: Path, moved: Mapping[str, str]) -> None:
+        """Let every pointer follow from `home` to here, in one transaction. LakeUnavailable, and nothing
+        changed, if the pointers are not those that `moved` knows, or not of that home."""
+        with self._writing(anywhere=True) as db:
+            inside = {location for (location,) in db.execute(_POINTERS) if location.startswith(f"{home}/")}
+            if _home(db) != str(home) or inside != moved.keys():
+                message = "the lake's catalog was changed while its tables were made ready for this folder"
+                raise LakeUnavailable(message, hint="try again")
+            pairs = [(new, old) for old, new in moved.items()]
+            for table in ("iceberg_tables", "mainstem_release_tables"):
+                sql = f"UPDATE {table} SET metadata_location = ? WHERE metadata_location = ?"
+                db.executemany(sql, pairs)
+            # Nothing is left that leads to the other folder.
+            db.execute("UPDATE iceberg_tables SET previous_metadata_location = NULL")
+            db.execute("UPDATE mainstem_home SET path = ?", (self._here,))
+            crash.point("relocate.swap")
+
+    @property
+    def _here(self) -> str:
+        return str(self.path.parent.absolute())
+
+    def _is_here(self, home: str) -> bool:
+        """Whether that is this folder, perhaps by another name."""
+        if home == self._here:
+            return True
+        try:
+            return os.path.samefile(home, self._here)
+        except OSError:
+            return False
 
     # Tables
 
@@ -175,28 +230,34 @@ class LocalCatalog:
     # Connections
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection | None]:
-        """A connection in one read transaction (its selects see one state); None before the first write."""
+    def _reading(self, *, anywhere: bool = False) -> Iterator[sqlite3.Connection | None]:
+        """A connection in one read transaction (its selects see one state); None before the first write.
+        LakeRefused away from home, unless `anywhere`."""
         if not self.path.exists():
             yield None
             return
         with self._mapped(), self._connection() as db:
             db.execute("BEGIN")
             try:
-                yield db if self._checked(db) else None
+                known = self._version(db) > 0
+                if known and not anywhere:
+                    self._require_home(db)
+                yield db if known else None
             finally:
                 db.rollback()
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self, *, anywhere: bool = False) -> Iterator[sqlite3.Connection]:
         """A connection in one write transaction, committed at the end, rolled back on any error."""
         with self._mapped():
             self._create()
             with self._connection() as db:
                 db.execute("BEGIN IMMEDIATE")
                 try:
-                    if not self._checked(db):
-                        _create_tables(db)
+                    if self._version(db) < VERSION:
+                        _create_tables(db, _home(db) or self._here)
+                    if not anywhere:
+                        self._require_home(db)
                     yield db
                     db.execute("COMMIT")
                 except BaseException:
@@ -225,15 +286,23 @@ class LocalCatalog:
         except FileExistsError:
             return  # another process was first
 
-    def _checked(self, db: sqlite3.Connection) -> bool:
-        """Whether our tables are there; UsageError if they are of a version to come."""
-        version = db.execute("PRAGMA user_version").fetchone()[0]
+    def _require_home(self, db: sqlite3.Connection) -> None:
+        home = _home(db)
+        if home and not self._is_here(home):
+            raise LakeRefused(
+                f"this project was moved or copied: its lake was made in {home}",
+                hint="mainstem relocate makes it at home here (so does the next mainstem run)",
+            )
+
+    def _version(self, db: sqlite3.Connection) -> int:
+        """That of our tables, 0 if there are none; UsageError if they are of a version to come."""
+        version = int(db.execute("PRAGMA user_version").fetchone()[0])
         if version > VERSION:
             raise UsageError(
                 f"the lake's catalog has version {version}, this Mainstem knows version {VERSION}",
                 hint="use the Mainstem that wrote it, or a newer one",
             )
-        return bool(version)
+        return version
 
     @contextmanager
     def _mapped(self) -> Iterator[None]:
@@ -265,10 +334,22 @@ class LocalCatalog:
         return LakeUnavailable(f"the lake's catalog {self.path} cannot be used: {error}")
 
 
-def _create_tables(db: sqlite3.Connection) -> None:
+def _create_tables(db: sqlite3.Connection, home: str) -> None:
     for statement in _TABLES.split(";"):
         db.execute(statement)
+    db.execute("INSERT OR IGNORE INTO mainstem_home VALUES (1, ?)", (home,))
     db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _home(db: sqlite3.Connection) -> str | None:
+    """Where the catalog was made. Version 1 has told it by the places of its tables alone."""
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0:
+        return None
+    if version > 1:
+        return str(db.execute("SELECT path FROM mainstem_home").fetchone()[0])
+    row = db.execute(f"{_POINTERS} LIMIT 1").fetchone()
+    return str(row[0]).rpartition("/lake/")[0] or None if row else None
 
 
 def _key(name: TableName) -> tuple[str, str, str]:

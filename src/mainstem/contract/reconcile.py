@@ -102,9 +102,14 @@ def fingerprint(side: Side, table: Table, by: dict[str, Form], where: str = "") 
     return Fingerprint(int(rows), nulls, int(checksum))
 
 
+def row_count_sql(dialect: Dialect, table: Table) -> str:
+    """One row: the number of rows alone."""
+    return f"select count(*) from {dialect.ref(table)}"
+
+
 def row_count(side: Side, table: Table) -> int:
     """Ask one side for the number of rows alone."""
-    return int(side.select(f"select count(*) from {side.dialect.ref(table)}")[0][0])
+    return int(side.select(row_count_sql(side.dialect, table))[0][0])
 
 
 def narrow(source: Side, lake: Side, table: Table, found: tuple[Fingerprint, Fingerprint]) -> Difference:

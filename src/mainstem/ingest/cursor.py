@@ -23,6 +23,7 @@ OVERLAP_SECONDS = 7200  # clocks that step back, summer time, transactions that 
 OVERLAP_STEPS = 10_000  # numbers that transactions draw long before they commit
 _MARGIN = 60  # seconds: the server lists its transactions to the second, and not quite at once
 _AHEAD = timedelta(days=1)  # local time without a zone may be 14 hours ahead
+_PLACE = ("hostname", "port", "server_id")
 _IDENTITY = ("server_uuid", "server_uid", "system_identifier", "timeline")
 
 
@@ -118,6 +119,13 @@ def condition(
 def same_server(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
     """Whether two positions are of one server, as far as both say who it is."""
     return all(before[name] == now[name] for name in _IDENTITY if name in before and name in now)
+
+
+def same_place(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    """Whether two positions surely are of one server process's data, so that what was opened later cannot
+    show an earlier moment. MySQL and MariaDB say where they are; behind one address of a PostgreSQL there may
+    be several standbys."""
+    return all(before.get(name) and before.get(name) == now.get(name) for name in _PLACE)
 
 
 def literal(value: Any) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from mainstem import metadata
 from mainstem.engine.port import Engine
 from mainstem.errors import ProofFailed, Where
+from mainstem.ingest.lakeside import one_by_one
 from mainstem.ingest.terms import History, history_columns
 from mainstem.ingest.versions import OWN, Versions
 from mainstem.lake import Lake, Staged, TableVersion
@@ -47,7 +48,7 @@ class Historian:
         columns = self._columns(past)
         versions = Versions(self._history, columns, self._table.columns, past, raw, before, moment)
         self._require_key(staged.rows)
-        change = self._lake.stage(self._name, columns, self._engine.stream(versions.changes)[1])
+        change = self._lake.stage(self._name, columns, one_by_one(self._engine, *versions.changes_apart))
         try:
             if head is not None and versions.same and not change.rows:
                 return None
@@ -104,7 +105,7 @@ class Historian:
             self._engine.attach_files(self._before, touched, versions.past or versions.columns)
         changed = self._ref(self._change)
         rest = versions.in_change(versions.past_sql, changed, "anti")
-        _, rows = self._engine.stream(f"{rest} union all select * from {changed}")
+        rows = one_by_one(self._engine, rest, f"select * from {changed}")
         kept = [file for file in files or () if file not in set(touched)]
         return self._lake.stage(self._name, versions.columns, rows, keep=kept)
 

@@ -8,6 +8,7 @@ from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from mainstem import metadata
 from mainstem.contract import reconcile
@@ -17,11 +18,12 @@ from mainstem.errors import MainstemError, ProofFailed, Where
 from mainstem.ingest import sums
 from mainstem.ingest.apart import Apart, Divider, in_step, standing
 from mainstem.ingest.cursor import as_moment
+from mainstem.ingest.kept import with_kept
 from mainstem.ingest.lakeside import lake_fingerprint, out_of_range
 from mainstem.ingest.merge import Merger
 from mainstem.ingest.parts import PartReader
 from mainstem.ingest.pipeline import Prefetched
-from mainstem.ingest.since import Since
+from mainstem.ingest.since import Since, level
 from mainstem.ingest.state import (
     COLUMNS,
     COMPARED,
@@ -38,21 +40,24 @@ from mainstem.ingest.state import (
 from mainstem.ingest.tally import Tally
 from mainstem.ingest.terms import live_rows
 from mainstem.ingest.values import Load, Loaded, Pending, load_text
-from mainstem.ingest.witness import Witness
+from mainstem.ingest.witness import Witness, is_compared
 from mainstem.lake import Lake, Staged
 from mainstem.project.config import ProofLevel
-from mainstem.schema import HISTORY
+from mainstem.schema import HISTORY, TableName
 from mainstem.source.port import Snapshot, Source
 from mainstem.text import count
 
+T = TypeVar("T")
+_NO_COUNTS: Mapping[TableName, Future[int]] = {}
 _NONE: Mapping[Path, Fingerprint] = {}
+_COUNTED = (ProofLevel.COUNT, ProofLevel.CHANGES)
 _MOST_PARTS = 256  # of 1,024: beyond, reading everything is as quick
 
 
 class Loader:
-    """Loads tables from one snapshot of one source. `begin` and `settle` use the snapshot's connection
-    and belong to one thread; `finish` may run in another one. With a witness, tables that have to be read
-    anyway are fingerprinted while they are read."""
+    """Loads tables from one snapshot of one source. `begin` and `settle` use the snapshot's connection:
+    several threads may call them if the snapshot has them wait (`Ahead`); `finish` may run in any. With a
+    witness, tables that have to be read anyway are fingerprinted while they are read."""
 
     def __init__(
         self,
@@ -62,7 +67,9 @@ class Loader:
         engine: Engine,
         run: str,
         witness: Witness | None = None,
+        counts: Mapping[TableName, Future[int]] = _NO_COUNTS,
     ) -> None:
+        """`counts`: what was asked of the witness ahead (`foreseen`)."""
         self._dialect = source.dialect
         self._witness = witness
         self._snapshot = snapshot
@@ -70,11 +77,12 @@ class Loader:
         self._engine = engine
         self._divider = Divider(lake, engine, run)
         self._since = Since(source.dialect, snapshot, lake, engine)
+        self._counts = counts
 
     def begin(self, load: Load, on_rows: Callable[[int], None]) -> Loaded | Pending:
         """Read one table into files, unless the source's own fingerprint says that nothing changed."""
         started = time.monotonic()
-        load = replace(load, level=self._since.level(load))
+        load = replace(load, level=level(load, self._lake, self._snapshot))
         side = self._source_side(load)
         asked = self._asked(load)
         expected = None if asked else self._expected(side, load)
@@ -82,18 +90,30 @@ class Loader:
         if expected is not None and self._unchanged(load, expected):
             return self._as_it_stands(load, started, expected, "", self._marked(load))
         mark, marked, moment = self._since.mark(load), self._marked(load), self._moment(load)
-        if load.level in (ProofLevel.COUNT, ProofLevel.CHANGES):
-            expected = Fingerprint(reconcile.row_count(side, load.table), (), 0)
         merged = self._since.merged(load, mark, self._lake_side(), on_rows)
         if merged is not None:
             staged, read = merged
+            expected = self._counted(load, staged) if load.level in _COUNTED else expected
             note = _read_note(load, read)
             pending = Pending(load, staged, expected, started, mark, read, note, marked=marked, moment=moment)
             return self._without_deleted(pending)
+        if load.level in _COUNTED:
+            expected = Fingerprint(reconcile.row_count(side, load.table), (), 0)
         staged, note = self._staged(load, on_rows)
+        staged = self._with_kept(load, staged)
         return Pending(
             load, staged, expected, started, mark, note=note, asked=asked, marked=marked, moment=moment
         )
+
+    def _counted(self, load: Load, staged: Staged) -> Fingerprint:
+        """The number of the source's rows. What the witness says counts if it is that of the rows here."""
+        if _answer(self._counts.get(load.name)) == staged.rows:
+            return Fingerprint(staged.rows, (), 0)
+        try:
+            return Fingerprint(reconcile.row_count(self._source_side(load), load.table), (), 0)
+        except MainstemError:
+            self._lake.discard(staged)
+            raise
 
     def _as_it_stands(
         self, load: Load, started: float, expected: Fingerprint | None, note: str, marked: int
@@ -169,6 +189,7 @@ class Loader:
     def _staged(self, load: Load, on_rows: Callable[[int], None]) -> tuple[Staged, str]:
         """All rows, and what is to be said of it: a large table is read in parts, of which those that a
         stopped run has read are kept where the source still has them."""
+        self._lake.expect_commit()
         if live := self._live(load):  # parts are compared with all rows of the source
             with Prefetched(self._snapshot.read(load.table, where=live)) as batches:
                 return self._lake.stage(load.name, load.table.columns, batches, on_rows), ""
@@ -179,6 +200,17 @@ class Loader:
             return staged, f" ({count(kept, 'row')} kept of a load that was stopped)" if kept else ""
         with Prefetched(self._snapshot.read(load.table)) as batches:
             return self._lake.stage(load.name, load.table.columns, batches, on_rows), ""
+
+    def _with_kept(self, load: Load, staged: Staged) -> Staged:
+        """A table that was read whole, though rows stay that the source no longer has (`deletes: ignore`):
+        after a run on Spark, say, which leaves no cursor. With those rows."""
+        increment, head = load.increment, load.head
+        if increment is None or increment.detect or head is None or load.full_refresh:
+            return staged
+        same = head.summary.get(COLUMNS) == encode_columns(load.table.columns)
+        if load.level is not ProofLevel.OFF or not same or load.terms.deleted:
+            return staged
+        return with_kept(self._lake, self._engine, head, load.table, increment.key, staged)
 
     def _source_side(self, load: Load) -> Side:
         """The source's rows that are loaded."""
@@ -301,8 +333,7 @@ class Loader:
 
     def _asked(self, load: Load) -> Future[Fingerprint] | None:
         """The witness's answer, for a table that no comparison can spare reading."""
-        compared = load.head is not None and not load.full_refresh
-        if self._witness is None or compared or load.level is not ProofLevel.FULL:
+        if self._witness is None or load.level is not ProofLevel.FULL or is_compared(load):
             return None
         return self._witness.ask(load.table, live_rows(self._dialect, load.table, load.terms.deleted))
 
@@ -357,10 +388,13 @@ class Loader:
 
 def _told(pending: Pending) -> Fingerprint | None:
     """What the source said; None if the witness could not answer."""
-    if pending.asked is None:
-        return pending.expected
+    return pending.expected if pending.asked is None else _answer(pending.asked)
+
+
+def _answer(asked: Future[T] | None) -> T | None:
+    """What the witness says; None if it could not answer, or was not asked."""
     try:
-        return pending.asked.result()
+        return asked.result() if asked is not None else None
     except (MainstemError, CancelledError):
         return None
 

@@ -8,19 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from mainstem import metadata
 from mainstem.engine.port import Engine
 from mainstem.errors import ProofFailed, Where
+from mainstem.ingest.lakeside import one_by_one
 from mainstem.ingest.pipeline import Prefetched
 from mainstem.ingest.terms import live_in_lake
 from mainstem.lake import Lake, Staged, TableVersion
 from mainstem.schema import Kind, Table, TableName
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _SMALL = 16 << 20  # bytes: files that are gathered into one when there are many
 _MANY = 8
@@ -98,19 +99,16 @@ class Merger:
             if len(small) >= _MANY:
                 touched, same = [*touched, *small], [file for file in same if file not in small]
                 added = self._added(key, same)
+        if touched:
+            self._lake.expect_commit()
         # Those in quarantine at the end: they have two columns more.
         self._engine.attach_files(self._names[2], [*touched, *change.apart], self._table.columns)
         columns, base, rows = self._columns("a"), self._ref(self._names[2]), self._ref(self._names[0])
         stays = f"select {columns} from {base} a anti join {rows} b on {self._same(key)}"
-        merged = self._one_by_one(stays, added)
+        merged = one_by_one(self._engine, stays, added)
         kept = [file for file in change.files if file not in set(touched)]
         staged = self._lake.stage(self._head.name, self._table.columns, merged, keep=kept)
         return Merged(staged, tuple(same))
-
-    def _one_by_one(self, *selects: str) -> Iterator[pa.RecordBatch]:
-        """The rows of several SELECTs: as one UNION ALL, DuckDB 1.5 can wait for itself for ever when it
-        streams."""
-        return chain.from_iterable(self._engine.stream(sql)[1] for sql in selects)
 
     def arrived(self, change: Change, merged: Merged) -> str:
         """SQL for the rows of a merged version that have the change's keys. Good until the next merge."""
@@ -130,7 +128,7 @@ class Merger:
             columns = ", ".join(self._quote(column.name) for column in self._table.columns)
             base, added = self._ref(self._names[2]), self._ref(self._names[0])
             stays = f"select {columns} from {base} where not ({inside})"
-            rows = self._one_by_one(stays, f"select {columns} from {added}")
+            rows = one_by_one(self._engine, stays, f"select {columns} from {added}")
             kept = [file for file in staged.kept if file not in set(touched)]
             repaired = self._lake.stage(self._head.name, self._table.columns, rows, keep=kept)
         finally:

@@ -14,8 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from mainstem.contract import reconcile
 from mainstem.contract.reconcile import Side
@@ -28,11 +27,14 @@ from mainstem.lake.journal import Journal
 from mainstem.schema import Table, TableName
 from mainstem.source.port import Divisible, Snapshot
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    Item = tuple[int, pa.RecordBatch | None]
+
 READERS = max(2, min(4, os.cpu_count() or 1))  # connections, where several see the same
 _BATCH_BYTES = 8 << 20
 _DEPTH = 4  # batches that are read ahead
-
-Item = tuple[int, pa.RecordBatch | None]
 
 
 class PartReader:
@@ -54,6 +56,8 @@ class PartReader:
         if not isinstance(snapshot, Divisible):
             return None
         identity = f"{source} {table.source_schema}.{table.source_name} {encode_columns(table.columns)}"
+        if order := snapshot.order(table):
+            identity += f" {order}"
         journal = self._lake.journal(name, table.columns, identity, lambda: snapshot.parts(table))
         if journal is None:
             return None

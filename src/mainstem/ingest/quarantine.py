@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from mainstem.contract.rules import Contract, literal
 from mainstem.engine.port import Engine
@@ -14,6 +13,9 @@ from mainstem.ingest.terms import REASON, RUN, quarantine_columns
 from mainstem.lake import Lake, Staged
 from mainstem.schema import QUARANTINE, RAW, Table, TableName
 from mainstem.text import count
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Sorter:

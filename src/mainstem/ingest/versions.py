@@ -49,6 +49,25 @@ class Versions:
     @property
     def changes(self) -> str:
         """The versions that end or begin; where columns came or went, all that hold now, too."""
+        return f"{self._common} {' union all '.join(self._kinds)}"
+
+    @property
+    def changes_apart(self) -> tuple[str, ...]:
+        """The same as several SELECTs, each with rows of its own."""
+        return tuple(f"{self._common} {kind}" for kind in self._kinds)
+
+    @property
+    def _kinds(self) -> list[str]:
+        kept = (
+            f"select {self._names('f')}, c.{VALID_FROM}, c.{VALID_TO}, c.{IS_CURRENT} "
+            f"from fresh f join cur c on {self._same('f', 'c')} "
+            f"anti join opened o on {self._same('f', 'o')}"
+        )
+        ended_begun = ["select * from closed", "select * from opened"]
+        return ended_begun if self.same or not self.past else [*ended_begun, kept]
+
+    @property
+    def _common(self) -> str:
         opened = f"select {self._names('f')}, {self._since()} as {VALID_FROM}, " + (
             f"{self._ever} as {VALID_TO}, true as {IS_CURRENT} from fresh f "
             f"left join cur c on {self._same('f', 'c')} left join edges e on {self._same('f', 'e')} "
@@ -60,11 +79,6 @@ class Versions:
             f"false as {IS_CURRENT} from cur c left join opened o on {self._same('c', 'o')} "
             f"left join fresh f on {self._same('c', 'f')} where o.{IS_CURRENT} or f.mainstem_there is null"
         )
-        kept = (
-            f"select {self._names('f')}, c.{VALID_FROM}, c.{VALID_TO}, c.{IS_CURRENT} "
-            f"from fresh f join cur c on {self._same('f', 'c')} "
-            f"anti join opened o on {self._same('f', 'o')}"
-        )
         edge = f"max(case when {IS_CURRENT} then {VALID_FROM} else {VALID_TO} end)"
         keys = ", ".join(quoted(name) for name in self.history.key)
         data = [column for column in self.columns if column.name not in OWN]
@@ -75,9 +89,7 @@ class Versions:
             f"edges as (select {keys}, {edge} as edge, bool_or({IS_CURRENT}) as live from past "
             f"group by {keys}), "
             f"fresh as (select {fresh}, true as mainstem_there from {self.raw} n), "
-            f"opened as ({opened}), closed as ({closed}) "
-            "select * from closed union all select * from opened"
-            + ("" if self.same or not self.past else f" union all {kept}")
+            f"opened as ({opened}), closed as ({closed})"
         )
 
     def in_change(self, table: str, change: str, join: str) -> str:

@@ -3,22 +3,32 @@
 The two see the source at moments that lie a few milliseconds apart, and no database says in general that
 they are one. They need not be: rows that equal the source as the witness saw it are proven by that. Where
 they do not, somebody may have written in between, and the question is asked again in the snapshot of the
-read itself (`Loader.settle`).
+read itself (`Loader.settle`). The number of rows is asked in the same way, of a witness on the same server,
+which cannot have seen an earlier moment than the snapshot.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from typing import Any
 
 from mainstem.contract import reconcile
 from mainstem.contract.canonical import SourceDialect
 from mainstem.contract.reconcile import Fingerprint, Side
 from mainstem.errors import MainstemError
+from mainstem.ingest.cursor import same_place
+from mainstem.ingest.values import Load
 from mainstem.schema import Table
 from mainstem.source.port import Snapshot, Source
 
 WORTH_ROWS = 100_000  # below, a second connection costs more than it saves
+
+
+def is_compared(load: Load) -> bool:
+    """Whether the source's fingerprint may spare the load reading the table."""
+    return load.head is not None and not load.full_refresh
 
 
 class Witness:
@@ -29,7 +39,7 @@ class Witness:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="mainstem-witness")
         self._opened = ExitStack()
         self._snapshot: Snapshot | None = None
-        self._asked: list[Future[Fingerprint]] = []
+        self._asked: list[Future[Any]] = []
 
     def __enter__(self) -> Witness:
         self._pool.submit(self._open).result()
@@ -49,6 +59,19 @@ class Witness:
         asked = self._pool.submit(self._fingerprint, table, dialect)
         self._asked.append(asked)
         return asked
+
+    def count(self, sql: str, position: Mapping[str, str]) -> Future[int] | None:
+        """The answer to a question for a number of rows, later; None unless the witness is at the same server
+        as a snapshot of that position, which was opened before it."""
+        if self._snapshot is None or not same_place(position, self._snapshot.position):
+            return None
+        asked = self._pool.submit(self._number, sql)
+        self._asked.append(asked)
+        return asked
+
+    def _number(self, sql: str) -> int:
+        assert self._snapshot is not None
+        return int(self._snapshot.select(sql)[0][0])
 
     def _open(self) -> None:
         try:

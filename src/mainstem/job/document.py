@@ -19,6 +19,7 @@ from mainstem.engine.binder import Binder
 from mainstem.engine.spark.proofdialect import SparkProofDialect
 from mainstem.engine.spark.settings import MEANING
 from mainstem.errors import ConfigErrors, UsageError, Where
+from mainstem.ingest.cursor import increment_of
 from mainstem.ingest.history import next_columns
 from mainstem.ingest.state import (
     BESIDE,
@@ -35,7 +36,7 @@ from mainstem.job.terms import contract_part, history_part, outside_part
 from mainstem.lake import TableVersion
 from mainstem.metadata import RUN
 from mainstem.plan import IngestStep, ModelStep, Plan
-from mainstem.project.config import Deletes, ProofLevel
+from mainstem.project.config import ProofLevel
 from mainstem.project.load import Project
 from mainstem.schema import HISTORY, MART, QUARANTINE, RAW, Column, Database, Kind, Table, TableName, Type
 from mainstem.source.jdbc import JdbcSource
@@ -132,7 +133,6 @@ def _known_table(
 
 def _table(world: World, step: IngestStep, run: str, catalog: str) -> dict[str, Any]:
     table, name = step.table, step.name
-    _require_kept(world, step)
     jdbc = world.jdbc[step.source]
     level = world.proof or world.project.proof(step.source, table.name)
     if level is ProofLevel.CHANGES:  # a job reads by no cursor
@@ -168,6 +168,7 @@ def _table(world: World, step: IngestStep, run: str, catalog: str) -> dict[str, 
         "checks": {"sql": checks[0], "columns": list(checks[1])} if checks else None,
         "split": split,
         "known": _known(world, step, level),
+        "keeps": _keeps(world, step, level),
         "rows_before": world.rows_before.get(name, 0),
         "allow_empty": world.project.table(step.source, table.name).allow_empty,
         "outside": outside_part(table),
@@ -207,15 +208,29 @@ def _marked(dialect: SourceDialect, step: IngestStep) -> str:
     return f"select count(*) from {dialect.ref(step.table)} where not ({live})"
 
 
-def _require_kept(world: World, step: IngestStep) -> None:
-    """UsageError for rows that only an incremental read keeps: Spark reads a changed table whole."""
-    config = world.project.table(step.source, step.table.name)
-    if step.action == "check" and config.deletes is Deletes.IGNORE and not world.full_refresh:
-        raise UsageError(
-            "Spark reads it whole: rows that the source no longer has would be lost (deletes: ignore)",
-            where=Where(table=str(step.name)),
-            hint="run it with --target local, or take the source's rows with --full-refresh",
-        )
+def _keeps(world: World, step: IngestStep, level: ProofLevel) -> dict[str, Any] | None:
+    """Rows that the source no longer has stay (`deletes: ignore`): by which key they are known, and the
+    versions in which they stand; None if none stay. UsageError where it cannot be told which."""
+    increment = increment_of(world.project.table(step.source, step.table.name), step.table)
+    if increment is None or increment.detect or world.full_refresh or level is not ProofLevel.OFF:
+        return None
+    head = world.heads.get(step.name)
+    stands: list[dict[str, Any]] = []
+    if head is not None and head.summary.get(COLUMNS) == encode_columns(step.table.columns):
+        apart = TableName(QUARANTINE, step.table.name)
+        wanted = remembered(head.summary.get(BESIDE, "")).get(QUARANTINE)
+        beside = world.heads.get(apart)
+        if step.terms.deleted or (wanted is not None and (beside is None or beside.snapshot_id != wanted)):
+            raise UsageError(
+                "Spark reads it whole, and cannot tell rows that are marked as deleted, or were in"
+                " quarantine, from those that the source no longer has (deletes: ignore)",
+                where=Where(table=str(step.name)),
+                hint="run it with --target local, or take the source's rows with --full-refresh",
+            )
+        stands.append({"view": view_name(TableName("kept", step.table.name)), **_stands(head)})
+        if wanted is not None and beside is not None:
+            stands.append({"view": view_name(TableName("kept apart", step.table.name)), **_stands(beside)})
+    return {"key": list(increment.key), "stands": stands}
 
 
 def _split(world: World, table: Table, jdbc: JdbcSource, source: SourceDialect) -> dict[str, Any] | None:

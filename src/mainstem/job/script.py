@@ -343,9 +343,41 @@ class Job:
         done = self.tables[table["name"]] = {**self.written(table), "found": None, "beside": {}}
         done["status"] = "read"
         self.require_rows(table, done["rows"])
+        if table["keeps"]:
+            self.retain(table, done)
         if table["level"] == "full":
             done["found"] = asked(self.collect(table["ask_lake"]), table)
         done["seconds"] = time.time() - started
+
+    def retain(self, table, done):
+        """Rows of which the source no longer has the key are added to what was read."""
+        view = quoted(table["view"])
+        stands = self.standing(table)
+        if not stands:
+            return
+        read = self.spark.read.option("snapshot-id", done["snapshot"]).table(table["target"])
+        read.createOrReplaceTempView(view)
+        names = ", ".join("a." + quoted(column["name"]) for column in table["columns"])
+        parts = " UNION ALL ".join(f"SELECT {names} FROM {quoted(one)} a" for one in stands)
+        same = " AND ".join("a.{0} <=> b.{0}".format(quoted(name)) for name in table["keeps"]["key"])
+        kept = self.spark.sql(f"SELECT {names} FROM ({parts}) a LEFT ANTI JOIN {view} b ON {same}")
+        self.fill(table, kept, replace=False)
+        done.update(self.written(table))
+
+    def standing(self, table):
+        """Views of the rows that stand, those in quarantine, too."""
+        if not self.branch:
+            for one in table["keeps"]["stands"]:
+                self.view(one["view"], one["location"])
+            return [one["view"] for one in table["keeps"]["stands"]]
+        views = []
+        for one in (table, table["quarantine"]):
+            if one:
+                self.create(one)
+                if described(self.iceberg(one), "main"):
+                    views.append("kept " + one["name"])
+                    self.spark.read.table(one["target"]).createOrReplaceTempView(quoted(views[-1]))
+        return views
 
     def require_rows(self, table, rows):
         if rows == 0 and table["rows_before"] and not table["allow_empty"]:

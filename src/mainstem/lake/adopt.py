@@ -21,9 +21,10 @@ def prepare(name: TableName, location: str, lake: Path, summary: Mapping[str, st
     """The version that the metadata file describes, with `summary` in its snapshot's, on the disk. Raises
     LakeUnavailable for a table outside the lake's folder or one that cannot be read."""
     with storage.mapped(name):
-        path = Path(location).resolve()
-        if not path.is_relative_to(lake.resolve()):
+        path, folder = Path(location).resolve(), lake.resolve()
+        if not path.is_relative_to(folder):
             raise LakeUnavailable("the table is not in the lake's folder", where=Where(table=str(name)))
+        path = lake / path.relative_to(folder)  # spelled as every path of the lake is
         table = metadata.load(str(path))
         document: dict[str, Any] = json.loads(path.read_bytes())
         snapshot = next(s for s in document["snapshots"] if s["snapshot-id"] == table.snapshot_id)

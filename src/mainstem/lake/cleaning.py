@@ -45,12 +45,12 @@ def clean(
     return CleanReport(files, size, tuple(dropped))
 
 
-def staged(folder: Path, catalog: LocalCatalog) -> set[Path]:
+def staged(folder: Path, catalog: LocalCatalog, home: Path) -> set[Path]:
     """The files that the next load of a table may take over. Journals that are a week old, that cannot be
     read, or whose table has moved on are deleted."""
     kept: set[Path] = set()
     for path in folder.glob("*.json*"):
-        found = journal.load(path) if path.suffix == ".json" else None
+        found = journal.load(path, home) if path.suffix == ".json" else None
         fresh = path.stat().st_mtime > time.time() - _STAGED.total_seconds()
         if found and fresh and catalog.location(found.name) == found.base:
             kept |= found.files

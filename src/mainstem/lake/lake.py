@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ from mainstem.schema import Column, TableName
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from mainstem.lake.relocate import Relocated
+
 
 class Lake:
     """Tables as Iceberg under `root`/lake, pointers and releases in `root`/catalog.db.
@@ -33,8 +36,9 @@ class Lake:
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
         self.catalog = LocalCatalog(self.root / "catalog.db")
-        self._folder = self.root / "lake"
         self._staging = self.root / "staging"
+        self._expecting = threading.Lock()
+        self._expected: list[Callable[[], None]] = [_import_iceberg]
         self._taken: set[Path] = set()  # files that a commit has made a table's, or may have
 
     # Tables
@@ -58,7 +62,7 @@ class Lake:
         versions.check_columns(name, columns)
         base = self.catalog.location(name)
         table = metadata.load(base) if base else None
-        location = table.location if table else storage.new_location(self._folder, name)
+        location = table.location if table else storage.new_location(self.folder, name)
         field_ids = versions.evolve(
             table.fields if table else (), table.last_field_id if table else 0, columns
         )
@@ -83,7 +87,8 @@ class Lake:
         else a new journal of the parts that are asked for. None if there are fewer than two."""
         versions.check_columns(name, columns)
         path = journals.journal_path(self._staging, name)
-        found = journals.load(path)
+        home = self.catalog.home()
+        found = journals.load(path, home)
         base = self.catalog.location(name)
         if found and found.name == name and found.identity == identity and found.base == base:
             return found
@@ -94,10 +99,11 @@ class Lake:
         table = metadata.load(base) if base else None
         return Journal(
             path=path,
+            home=home,
             name=name,
             identity=identity,
             base=base,
-            location=table.location if table else storage.new_location(self._folder, name),
+            location=table.location if table else storage.new_location(home / "lake", name),
             field_ids=versions.evolve(
                 table.fields if table else (), table.last_field_id if table else 0, columns
             ),
@@ -185,6 +191,18 @@ class Lake:
             storage.remove([staged.journal])
         return versions.version(staged.name, prepared.table)
 
+    def when_expected(self, action: Callable[[], None]) -> None:
+        """Do this, too, at the first `expect_commit`. It may raise ImportError, and nothing else."""
+        self._expected.append(action)
+
+    def expect_commit(self) -> None:
+        """A commit will follow: import what it needs, in a thread of its own, while something else is waited
+        for."""
+        with self._expecting:
+            actions, self._expected = self._expected, []
+        if actions:
+            threading.Thread(target=_do, args=(actions,), name="mainstem-import", daemon=True).start()
+
     def adopt(self, name: TableName, metadata_location: str, summary: Mapping[str, str]) -> TableVersion:
         """Make a table that another engine has written below `folder` the newest version of `name`. All or
         nothing, durable when this returns."""
@@ -197,8 +215,8 @@ class Lake:
 
     @property
     def folder(self) -> Path:
-        """Where the tables lie."""
-        return self._folder
+        """Where the tables lie, as the catalog spells it: every path of theirs begins so."""
+        return self.catalog.home() / "lake"
 
     def head(self, name: TableName) -> TableVersion | None:
         """The newest committed version, released or not; None if there is no such table."""
@@ -288,8 +306,27 @@ class Lake:
         load left for the next one stays a week.
         Call it under `run_lock`: the rows of a run at work are in no table yet."""
         cleaning.clean_sessions(self.root / "tmp")
-        staged = cleaning.staged(self._staging, self.catalog)
-        return cleaning.clean(self.catalog, self._folder, keep_releases, older_than, staged)
+        staged = cleaning.staged(self._staging, self.catalog, self.catalog.home())
+        return cleaning.clean(self.catalog, self.folder, keep_releases, older_than, staged)
+
+    def relocate(self) -> Relocated | None:
+        """Make a lake that was moved or copied at home where it is; None if it is. See `relocate.relocate`.
+        Call it under `run_lock`."""
+        if self.catalog.away() is None:
+            return None
+        from mainstem.lake.relocate import relocate  # seldom needed
+
+        return relocate(self.catalog, self.root)
+
+
+def _import_iceberg() -> None:
+    from mainstem.lake import iceberg  # noqa: F401 - see `stage`
+
+
+def _do(actions: Sequence[Callable[[], None]]) -> None:
+    for action in actions:
+        with suppress(ImportError):  # who needs it will say so
+            action()
 
 
 def _overtaken(name: TableName) -> LakeUnavailable:

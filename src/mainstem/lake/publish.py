@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pyiceberg.manifest import DataFile as IcebergDataFile
+from pyiceberg.manifest import DataFileContent
 
 from mainstem import crash, metadata
 from mainstem.catalog.glue import GlueCatalog, Shown
 from mainstem.catalog.port import Release
-from mainstem.errors import LakeUnavailable, UsageError, Where
+from mainstem.errors import LakeRefused, LakeUnavailable, UsageError, Where
 from mainstem.lake import iceberg, storage, whole
 from mainstem.lake.files import Files, LocalFiles
 from mainstem.lake.s3 import S3Files
@@ -103,9 +104,8 @@ def _ordered(names: Mapping[TableName, object]) -> list[TableName]:
 
 
 def _prepared(name: TableName, location: str, release: Release, remote: Remote) -> _Ready:
-    local = metadata.load(location)
-    if local.files is None:
-        raise LakeUnavailable("its version was not written by Mainstem", where=Where(table=str(name)))
+    local = _listed(name, metadata.load(location))
+    assert local.files is not None
     files = remote.files()
     base = remote.catalog.location(name)
     standing = _standing(files, base)
@@ -170,13 +170,41 @@ def _new_folder(warehouse: str, name: TableName) -> str:
 
 def _copied(location: str, root: Path, folder: str, wanted: Sequence[str]) -> Iterator[IcebergDataFile]:
     """The local version's entries of these files, at their new places."""
+    names = {root / path: f"{folder}/{path}" for path in wanted}
+    for data in _data_files(location):
+        if _local(data.file_path) in names:
+            yield iceberg.moved(data, names[_local(data.file_path)])
+
+
+def _data_files(location: str) -> Iterator[IcebergDataFile]:
+    """What the manifests of a local version list."""
     here = LocalFiles()
-    table = iceberg.load(here, location)
-    snapshot = table.current_snapshot()
-    names = {str(root / path): f"{folder}/{path}" for path in wanted}
+    snapshot = iceberg.load(here, location).current_snapshot()
     for entry in iceberg.live_entries(here, snapshot) if snapshot else ():
-        if entry.data_file.file_path in names:
-            yield iceberg.moved(entry.data_file, names[entry.data_file.file_path])
+        yield entry.data_file
+
+
+def _local(path: str) -> Path:
+    """A path as Spark (`file:/…`) or Mainstem spells it."""
+    return Path(path.removeprefix("file://").removeprefix("file:"))
+
+
+def _listed(name: TableName, table: metadata.TableMetadata) -> metadata.TableMetadata:
+    """The same with its data files and their stamps, if another engine has written it (Spark, say): its
+    manifests list them. LakeRefused for what is no plain set of files below the table's folder."""
+    if table.files is not None:
+        return table
+    with storage.mapped(name):
+        found = list(_data_files(table.metadata_location))
+        files = tuple(_local(data.file_path) for data in found)
+        plain = all(data.content is DataFileContent.DATA and not len(data.partition) for data in found)
+        if not plain or not all(file.is_relative_to(table.location) for file in files):
+            raise LakeRefused(
+                "another writer has deleted rows from it, partitioned it, or put files elsewhere",
+                where=Where(table=str(name)),
+                hint=f"mainstem run --full-refresh --select {name} writes it anew",
+            )
+        return replace(table, files=files, stamps=tuple(whole.stamp(file) for file in files))
 
 
 def _moved(ready: _Ready, remote: Remote) -> None:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,24 +81,33 @@ class S3Files(Files):
     def upload(self, file: Path, location: str) -> None:
         """A data file, in parts if it is large; every part with its checksum. It stays whatever becomes of
         the commit: another publisher of the same rows gives the same file the same name."""
-        with _mapped(location):
-            place = _place(location)
-            extra = {"ChecksumAlgorithm": "SHA256"}
-            self._client.upload_file(str(file), place["Bucket"], place["Key"], ExtraArgs=extra)
-        self._sizes[location] = file.stat().st_size
+        size = file.stat().st_size
+        try:
+            with _mapped(location):
+                place = _place(location)
+                extra = {"ChecksumAlgorithm": "SHA256"}
+                self._client.upload_file(str(file), place["Bucket"], place["Key"], ExtraArgs=extra)
+        except LakeUnavailable as error:
+            # The answer to the last call was lost, and the client's second try finds no upload any more.
+            if not _says(error, "NoSuchUpload") or self._size(location) != size:
+                raise
+        self._sizes[location] = size
 
     def verify(self) -> None:
         """LakeUnavailable if something that was written, as was said, is not there."""
         for location, size in self._sizes.items():
-            try:
-                found = int(self._client.head_object(**_place(location))["ContentLength"])
-            except (ClientError, BotoCoreError) as error:
-                if code_of(error) not in _MISSING:
-                    raise failure(error, location) from error
-                found = -1
-            if found != size:
+            if self._size(location) != size:
                 message = f"{location} is not there as it was written, though the store said so"
                 raise LakeUnavailable(message, hint="run again")
+
+    def _size(self, location: str) -> int:
+        """An object's bytes; -1 if there is none."""
+        try:
+            return int(self._client.head_object(**_place(location))["ContentLength"])
+        except (ClientError, BotoCoreError) as error:
+            if code_of(error) not in _MISSING:
+                raise failure(error, location) from error
+        return -1
 
     def remove(self) -> None:
         """Delete what this commit wrote; what cannot be deleted stays, unreferenced."""
@@ -114,24 +124,29 @@ class _Holder:
     since: datetime
     host: str
     process: int
+    token: str
 
 
 class Lock:
     """One publisher at a time: an object that only one can create. A holder that died is succeeded: at once
     on the same machine, elsewhere when its lease of an hour has run out. `renew` extends the lease, and fails
-    if somebody else has it by then. `host` and `process` are this publisher's, for others to know."""
+    if somebody else has it by then. `host` and `process` are this publisher's, for others to know; by its
+    token it knows its own lock, when the answer was lost that said so."""
 
     def __init__(self, client: Any, location: str, host: str, process: int) -> None:
         self._client = client
         self._location = location
         self._host = host
         self._process = process
+        self._token = uuid.uuid4().hex
         self._tag = ""
 
     def __enter__(self) -> Lock:
         """LakeUnavailable if somebody else holds it; says who, since when."""
         if not self._put(IfNoneMatch="*"):
             found = self._present()
+            if self._is_ours(found):
+                return self
             over = datetime.now(UTC) - found.since >= LEASE or self._is_dead(found)
             if not over or not self._put(IfMatch=found.tag):
                 who = f"process {found.process} on {found.host}"
@@ -143,7 +158,7 @@ class Lock:
 
     def renew(self) -> None:
         """Extend the lease. LakeUnavailable if it was lost."""
-        if not self._put(IfMatch=self._tag):
+        if not self._put(IfMatch=self._tag) and not self._is_ours(self._present()):
             raise LakeUnavailable("the lock of the lake was lost to another publisher", hint="run again")
 
     def __exit__(self, *_: object) -> None:
@@ -152,8 +167,15 @@ class Lock:
         except (ClientError, BotoCoreError):
             return  # the lease will run out
 
+    def _is_ours(self, found: _Holder) -> bool:
+        if found.token != self._token:
+            return False
+        self._tag = found.tag
+        return True
+
     def _put(self, **condition: str) -> bool:
-        signed = {"host": self._host, "process": self._process, "at": datetime.now(UTC).isoformat()}
+        now = datetime.now(UTC).isoformat()
+        signed = {"host": self._host, "process": self._process, "token": self._token, "at": now}
         content = json.dumps(signed).encode()
         try:
             done = self._client.put_object(**_place(self._location), Body=content, **condition)
@@ -170,10 +192,10 @@ class Lock:
             text = found["Body"].read()
         try:
             signed = json.loads(text)
-            host, process = str(signed["host"]), int(signed["process"])
-        except (ValueError, KeyError, TypeError):
-            host, process = "", 0
-        return _Holder(str(found["ETag"]), found["LastModified"], host, process)
+            host, process, token = str(signed["host"]), int(signed["process"]), str(signed.get("token", ""))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            host, process, token = "", 0, ""
+        return _Holder(str(found["ETag"]), found["LastModified"], host, process, token)
 
     def _is_dead(self, holder: _Holder) -> bool:
         if holder.host != self._host:
@@ -192,6 +214,12 @@ def _place(location: str) -> dict[str, str]:
     return {"Bucket": parts.netloc, "Key": parts.path.lstrip("/")}
 
 
+def _says(error: LakeUnavailable, code: str) -> bool:
+    """Whether that was AWS's answer, behind what boto3 makes of it."""
+    cause = error.__cause__
+    return isinstance(cause, ClientError) and code_of(cause) == code
+
+
 def _checksum(content: bytes) -> dict[str, str]:
     return {"ChecksumSHA256": base64.b64encode(hashlib.sha256(content).digest()).decode()}
 
@@ -206,7 +234,7 @@ def _mapped(location: str) -> Iterator[None]:
         raise failure(error, location) from error
     except (Boto3Error, OSError) as error:
         if isinstance(error.__context__, ClientError | BotoCoreError):  # why an upload failed
-            raise failure(error.__context__, location) from error
+            raise failure(error.__context__, location) from error.__context__
         raise LakeUnavailable(
             f"{location} was not written: {type(error).__name__}", hint="run again"
         ) from error

@@ -43,7 +43,8 @@ class AwsTarget(Strict):
     """The same project in an AWS account: lake in S3, catalog and job in Glue, queries by Athena.
 
     `bucket` holds the lake under `prefix`; `database` and `workgroup` are named after the project unless
-    given; `secrets` names the secret (AWS Secrets Manager) that holds each source's login.
+    given; `secrets` names the secret (AWS Secrets Manager) that holds each source's login. `timeout`: seconds
+    without a byte after which a connection is given up; then it is tried again.
     """
 
     engine: Literal["aws"]
@@ -55,6 +56,7 @@ class AwsTarget(Strict):
     secrets: dict[str, str] = Field(default_factory=dict)
     worker_type: Literal["G.1X", "G.2X", "G.4X", "G.8X"] = "G.1X"
     workers: int = Field(default=2, ge=2, le=299)
+    timeout: float = Field(default=60.0, gt=0, le=3600)
     timeout_minutes: int = Field(default=120, ge=1, le=10_080)
     scan_limit: str = "10GB"
     schedule: str = ""

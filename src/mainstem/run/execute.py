@@ -15,12 +15,12 @@ from mainstem.events import Emit, RunFinished, RunStarted, StepFinished
 from mainstem.lake import Release
 from mainstem.plan import Plan
 from mainstem.run import receipt as receipts
-from mainstem.run import resume, serving
+from mainstem.run import resume
 from mainstem.run.board import Board
 from mainstem.run.ingesting import ingest_source
 from mainstem.run.parts import Parts, RunOptions
 from mainstem.run.receipt import Receipt, TableEntry
-from mainstem.run.transforming import Transformation
+from mainstem.run.transforming import Transformation, import_builders
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +139,16 @@ def _broken_off(receipt: Receipt, board: Board, error: BaseException, parts: Par
 
 def _run_steps(parts: Parts, options: RunOptions, board: Board, run: str, emit: Emit) -> None:
     """Loads in one thread a source, builds in `threads` others, each as soon as its inputs stand."""
+    parts.lake.when_expected(import_builders)
     sources = list(dict.fromkeys(step.source for step in board.plan.ingest))
     workers = len(sources) + options.threads
     with ThreadPoolExecutor(workers, thread_name_prefix="mainstem") as pool:
         try:
             for source in sources:
                 pool.submit(board.guarded, ingest_source, source, parts, options, board, run, emit)
+            # Here, not at the file's head: while the sources answer, what publishes is imported.
+            from mainstem.run import serving  # noqa: F401
+
             transformation = Transformation(parts, options, board, run, emit)
             for step in board.ready_models(options.threads):
                 pool.submit(board.guarded, transformation.build, step)
@@ -161,6 +165,8 @@ def _publish(
 ) -> tuple[Release | None, bool]:
     """One release of every table of the project, unless it would be the one that readers see already. The
     served file takes over what the last one has, unless it is to be made `anew`."""
+    from mainstem.run import serving  # see _run_steps
+
     tables = board.release_tables()
     snapshots = {name: version.snapshot_id for name, version in tables.items()}
     if current and {name: pin.snapshot_id for name, pin in current.tables.items()} == snapshots:

@@ -8,27 +8,32 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 
 from mainstem.contract import reconcile
 from mainstem.contract.reconcile import Fingerprint, Side
+from mainstem.engine.port import Engine
 from mainstem.errors import MainstemError, ProofFailed, SourceRefused, SourceUnavailable, Where
 from mainstem.events import Emit, SourceRetried, StepFinished, StepProgress, StepStarted
+from mainstem.ingest.ahead import Ahead, ahead_of
 from mainstem.ingest.apart import in_step, standing
 from mainstem.ingest.cursor import increment_of
+from mainstem.ingest.foreseen import foresee
 from mainstem.ingest.load import Loader
 from mainstem.ingest.state import POSITION, TALLY
 from mainstem.ingest.tally import Tally
 from mainstem.ingest.terms import live_rows
 from mainstem.ingest.values import Load, Loaded, Pending
-from mainstem.ingest.witness import WORTH_ROWS, Witness
+from mainstem.ingest.witness import WORTH_ROWS, Witness, is_compared
 from mainstem.plan import ACCEPT, IngestStep
 from mainstem.project.config import ProofLevel
 from mainstem.run.board import Board, failed_table
+from mainstem.run.early import Early, is_small
 from mainstem.run.parts import Parts, RunOptions
 from mainstem.run.receipt import TableEntry
-from mainstem.source.port import Snapshot
+from mainstem.schema import TableName
+from mainstem.source.port import Snapshot, Source
 from mainstem.text import count
 
 _Finishing = tuple[IngestStep, Pending, "Future[Loaded | Fingerprint]"]
@@ -76,31 +81,35 @@ def _attempt(
     steps: list[IngestStep], parts: Parts, options: RunOptions, board: Board, run: str, emit: Emit
 ) -> None:
     """One snapshot. While one table is proven and committed, the next is read."""
-    remaining = deque(steps)
+    loads = _loads(steps, parts, options, board)
     finishing: deque[_Finishing] = deque()
     source = parts.sources[steps[0].source]
-    engine = parts.engine()
+    engine: Engine | None = None
     reporter: _Reporter | None = None
     limit = parts.project.config.sources[steps[0].source].max_snapshot
     try:
         with (
-            source.snapshot() as snapshot,
+            source.snapshot() as opened_snapshot,
             _held(steps[0].source, board) as opened,
-            _witness(steps, parts, options) as witness,
+            ahead_of(board.meter.over(opened_snapshot)) as snapshot,
+            _witness(loads, parts, options) as witness,
             ThreadPoolExecutor(1, thread_name_prefix="mainstem-proof") as prover,
+            ExitStack() as early,
         ):
-            metered = board.meter.over(snapshot)
-            loader = Loader(source, metered, parts.lake, engine, run, witness)
+            counts = _foreseen(loads, source, snapshot, parts, witness)
+            engine = parts.engine()  # while the source answers: its libraries take their time
+            loader = Loader(source, snapshot, parts.lake, engine, run, witness, counts or {})
             reporter = _Reporter(parts, board, emit, loader, opened + limit)
-            while remaining and not board.stopped:
-                current = remaining.popleft()
-                load = _load(current, parts, options, again=board.is_done(current.name))
-                if load is None:
-                    continue
+            begun = early.enter_context(Early(reporter.begin, parts.lake.discard))
+            if counts is not None:
+                begun.start((step, load) for step, load in loads if is_small(load))
+            for current, load in loads:
+                if board.stopped:
+                    break
                 if not board.is_done(current.name) and (kept := _kept(current, load, parts, snapshot)):
                     reporter.keep(current, kept)
                     continue
-                pending = reporter.begin(current, load)
+                pending = begun.begin(current, load)
                 if pending is not None:
                     finishing.append((current, pending, prover.submit(loader.finish, pending)))
                 while len(finishing) >= _AHEAD:
@@ -113,7 +122,41 @@ def _attempt(
                 reporter.settle(*item)
         raise
     finally:
-        engine.close()
+        if engine is not None:
+            engine.close()
+
+
+def _loads(
+    steps: list[IngestStep], parts: Parts, options: RunOptions, board: Board
+) -> list[tuple[IngestStep, Load]]:
+    """What is to be loaded, rows since a cursor first: while they are merged, the source answers for the
+    others."""
+    found = []
+    for step in steps:
+        load = _load(step, parts, options, again=board.is_done(step.name))
+        if load is not None:
+            found.append((step, load))
+    return sorted(found, key=lambda item: not (item[1].increment and is_compared(item[1])))
+
+
+def _foreseen(
+    loads: list[tuple[IngestStep, Load]],
+    source: Source,
+    snapshot: Ahead,
+    parts: Parts,
+    witness: Witness | None,
+) -> dict[TableName, Future[int]] | None:
+    """Ask ahead what the loads will ask; what the witness was asked. None, and nothing is asked, if much has
+    to be read before their turn comes: a table that was asked about cannot be altered until the snapshot
+    ends."""
+    if any(_is_large_read(step) for step, _ in loads):
+        return None
+    found = {}
+    for step, load in loads:
+        asked = foresee(load, source.dialect, snapshot, parts.lake, witness, WORTH_ROWS)
+        if asked is not None:
+            found[step.name] = asked
+    return found
 
 
 @contextmanager
@@ -168,14 +211,17 @@ def _gave_up(
 
 
 def _witness(
-    steps: list[IngestStep], parts: Parts, options: RunOptions
+    loads: list[tuple[IngestStep, Load]], parts: Parts, options: RunOptions
 ) -> AbstractContextManager[Witness | None]:
-    """A witness, if a table of some size has to be read whatever its fingerprint is."""
-    sure = ("new", "changed", "rebuild")
-    worth = any(step.rows >= WORTH_ROWS and step.action in sure for step in steps)
+    """A witness, if a table of some size has to be read whatever its fingerprint is, or its rows counted."""
+    worth = any(_is_large_read(s) or (is_small(load) and s.rows >= WORTH_ROWS) for s, load in loads)
     if not worth or options.proof in _UNCOMPARED:
         return nullcontext()
-    return Witness(parts.sources[steps[0].source])
+    return Witness(parts.sources[loads[0][0].source])
+
+
+def _is_large_read(step: IngestStep) -> bool:
+    return step.rows >= WORTH_ROWS and step.action in ("new", "changed", "rebuild")
 
 
 def _fail_all(steps: list[IngestStep], error: MainstemError, parts: Parts, board: Board, emit: Emit) -> None:

@@ -23,7 +23,7 @@ class Meter:
         self._bytes: Counter[str] = Counter()
 
     def over(self, snapshot: Snapshot) -> Snapshot:
-        """The same snapshot, metered. One that can be read in parts stays one (`parts`, `twin`)."""
+        """The same snapshot, metered. One that can be read in parts stays one."""
         return (
             _Parted(snapshot, self, snapshot) if isinstance(snapshot, Divisible) else _Metered(snapshot, self)
         )
@@ -66,6 +66,9 @@ class _Parted(_Metered):
 
     def parts(self, table: Table) -> Sequence[str]:
         return self._divisible.parts(table)
+
+    def order(self, table: Table) -> str:
+        return self._divisible.order(table)
 
     @contextmanager
     def twin(self) -> Iterator[Snapshot]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mainstem.errors import LakeUnavailable, MainstemError
 from mainstem.events import Emit, StepFinished, StepProgress, StepStarted
@@ -15,11 +15,16 @@ from mainstem.run.board import Board
 from mainstem.run.parts import Parts, RunOptions
 from mainstem.run.receipt import ModelEntry
 from mainstem.schema import TableName
-from mainstem.transform.build import Builder, ModelFailed, verdict_value
-from mainstem.transform.partial import consider
-from mainstem.transform.promise import Context, promise_of
-from mainstem.transform.proving import Earlier
 from mainstem.transform.state import DIGEST, INPUTS, MODEL, PROOFS
+
+if TYPE_CHECKING:
+    from mainstem.transform.proving import Earlier
+
+
+def import_builders() -> None:
+    """Import what builds models. Not at the file's head: pyarrow and sqlglot take their time, and a run that
+    finds nothing changed needs neither."""
+    from mainstem.transform import build, partial, promise, proving  # noqa: F401
 
 
 class Transformation:
@@ -51,6 +56,8 @@ class Transformation:
                 return
             self._build(step, inputs, digest, head)
         except MainstemError as error:
+            from mainstem.transform.build import ModelFailed, verdict_value
+
             seconds = time.monotonic() - started
             proofs = [verdict_value(v) for v in error.verdicts] if isinstance(error, ModelFailed) else []
             text = self._parts.redact(error.message)
@@ -63,6 +70,9 @@ class Transformation:
     ) -> Earlier | str:
         """The model's newest table with its inputs as they were, if this text and this engine made it;
         otherwise why that cannot be built upon."""
+        from mainstem.transform.partial import consider
+        from mainstem.transform.proving import Earlier
+
         if head is None or self._options.full_refresh or head.summary.get(MODEL) != step.model.digest:
             return ""
         try:
@@ -84,6 +94,9 @@ class Transformation:
         digest: str,
         head: TableVersion | None,
     ) -> None:
+        from mainstem.transform.build import Builder, verdict_value
+        from mainstem.transform.promise import Context, promise_of
+
         engine = self._parts.engine()
         earlier = self._earlier(step, inputs, head)
         try:

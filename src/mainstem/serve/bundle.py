@@ -27,7 +27,6 @@ import duckdb
 
 from mainstem import crash
 from mainstem.errors import EngineFailed, LakeUnavailable, ProofFailed
-from mainstem.lineage.columns import trace
 from mainstem.schema import MART, RAW, TableName
 from mainstem.serve import lakefiles
 from mainstem.serve.carried import Carried, Last, made_by
@@ -214,6 +213,8 @@ def _lineage(spec: ServeSpec, folder: Path) -> str:
     with suppress(LakeUnavailable):  # damaged: it is found again
         kept = read(folder / _LINEAGE) or {}
     if kept.get("digest") != digest:
+        from mainstem.lineage.columns import trace  # here: sqlglot takes a tenth of a second
+
         kept = {"digest": digest, "value": trace(models, tables).value()}
         _replace(folder / _LINEAGE, kept)
     return json.dumps(kept["value"])

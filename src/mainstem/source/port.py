@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # In a position: the age in seconds of the oldest transaction that may have written when the snapshot opened.
 OLDEST_TRANSACTION = "oldest_transaction_seconds"
+# In a position: names of the tables that the snapshot does not cover (MyISAM), JSON.
+NON_TRANSACTIONAL = "non_transactional"
 
 
 class OutOfRange(StrEnum):
@@ -78,6 +80,9 @@ class Divisible(Protocol):
     def parts(self, table: Table) -> Sequence[str]:
         """Conditions in the source's SQL of which each row fulfils exactly one, now and in any later
         snapshot, and that the server finds the rows by. None for a table that is better read whole."""
+
+    def order(self, table: Table) -> str:
+        """What the meaning of such conditions hangs on (a collation): another one, and they are void."""
 
     def twin(self) -> AbstractContextManager[Snapshot]:
         """Another connection with the very same view. Raises SourceUnavailable or SourceRefused where it

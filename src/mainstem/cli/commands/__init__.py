@@ -15,6 +15,7 @@ from mainstem.cli.commands import (
     projects,
     publishing,
     query,
+    relocating,
     serving,
 )
 
@@ -30,6 +31,7 @@ def register(app: typer.Typer) -> None:
         query,
         serving,
         history,
+        relocating,
         engines,
         doctor,
         deploying,

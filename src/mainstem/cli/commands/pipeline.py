@@ -30,6 +30,7 @@ from mainstem.cli.commands.common import (
     parts,
     planned,
 )
+from mainstem.cli.commands.relocating import told
 from mainstem.cli.progress import Progress
 from mainstem.errors import UsageError
 from mainstem.plan import ACCEPT, Choices, IngestStep, ModelStep, Plan
@@ -194,11 +195,12 @@ def run_project(
     """Plan and execute under the run lock; the exit code. Prints the outcome."""
     from mainstem.run import execute
     from mainstem.run.resume import resumed
-    from mainstem.run.serving import clean
 
     lake = wiring.open_lake(project)
     with ExitStack() as held:
         held.enter_context(lake.run_lock(options.command, wait))
+        if (moved := lake.relocate()) is not None:
+            console.note(told(moved))
         left = left_over(project, choices, options.name) if resume else None
         if left is not None:
             options, choices, target = resumed(options, left), left.choices, left.target
@@ -207,6 +209,8 @@ def run_project(
             costing.require(project, made, target)
         with Progress(output is Output.JSON) as progress:
             outcome = execute(made.plan, parts(project, made, target), options, progress.emit)
+        from mainstem.run.serving import clean  # here: what serves is imported while the sources answer
+
         clean(project, lake)
     said = _said(outcome, output)
     for error in outcome.errors:

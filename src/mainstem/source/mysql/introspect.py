@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from mainstem.errors import SourceRefused, UsageError
 from mainstem.schema import Column, Database, ForeignKey, Table
 from mainstem.source.guard import guard
+from mainstem.source.mysql.boundaries import number_of_parts
 from mainstem.source.mysql.mapping import lake_type, may_exceed, native_text
 from mainstem.source.mysql.session import Rows, Session
 from mainstem.source.port import OutOfRange, SourceOptions
@@ -50,7 +51,7 @@ def introspect(session: Session, database: str, options: SourceOptions) -> Datab
     keys = _grouped(exact.rows(_KEYS))
     foreign = _grouped(exact.rows(_FOREIGN))
     tables = []
-    for schema, name, comment, rows, size, _ in found:
+    for schema, name, comment, rows, size, transactions in found:
         key = (schema, name)
         if key not in names:
             continue
@@ -67,7 +68,9 @@ def introspect(session: Session, database: str, options: SourceOptions) -> Datab
             raise SourceRefused(
                 f"this user may not see any column of {table.name}", hint="GRANT SELECT on it"
             )
-        tables.append(guard(_with_keys(table, keys[key], foreign[key], names), options, may_exceed))
+        table = _with_keys(table, keys[key], foreign[key], names)
+        table = replace(table, parts=number_of_parts(table) if transactions == "YES" else 0)
+        tables.append(guard(table, options, may_exceed))
     engine = "mariadb" if session.is_mariadb else "mysql"
     return Database(engine=engine, name=database or schemas[0], version=session.version, tables=tuple(tables))
 

@@ -23,6 +23,7 @@ except ImportError:  # no compiler where it was installed
 
 COMPILED: bool = mysqlrows is not None
 _BLOCK = 1 << 20  # bytes asked of the socket at once
+_PIECE = 1 << 20  # bytes that are Python objects at a time: those take ten times the room
 _MAX_BATCH = 1 << 30  # bytes: a batch's texts must fit 32-bit offsets, with one more row on top
 
 
@@ -108,18 +109,25 @@ def _python_batches(session: Session, table: Table, batch_bytes: int) -> Iterato
     schema = schema_of(table.columns)
     width = len(table.columns)
     rows: list[list[bytes | None]] = []
-    size = 0
+    decoded: list[pa.RecordBatch] = []
+    size = total = 0
     complete = False
     try:
         while (data := session.read_packet()) is not None:
             rows.append(split_row(data, width))
             size += len(data)
-            if size >= batch_bytes:
-                yield decode_batch(table, list(zip(*rows, strict=True)), schema)
+            if size >= min(batch_bytes, _PIECE):
+                decoded.append(decode_batch(table, list(zip(*rows, strict=True)), schema))
+                total += size
                 rows, size = [], 0
+            if total >= batch_bytes:
+                yield pa.concat_batches(decoded)
+                decoded, total = [], 0
         complete = True
         if rows:
-            yield decode_batch(table, list(zip(*rows, strict=True)), schema)
+            decoded.append(decode_batch(table, list(zip(*rows, strict=True)), schema))
+        if decoded:
+            yield pa.concat_batches(decoded)
     except (ValueNotExact, GeneratorExit):
         if not complete:
             session.drain()

@@ -5,30 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from mainstem.errors import SourceRefused, SourceUnavailable
-from mainstem.schema import Kind, Table
+from mainstem.schema import Table
+from mainstem.source.mysql import boundaries
 from mainstem.source.mysql.introspect import non_transactional
-from mainstem.source.mysql.mapping import quote
 from mainstem.source.mysql.session import Session
-from mainstem.source.port import OLDEST_TRANSACTION, SourceOptions
+from mainstem.source.port import NON_TRANSACTIONAL, OLDEST_TRANSACTION, SourceOptions
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-PART_ROWS = 1_000_000  # of a part, about: the server's statistics are estimates
-
-
-def ranges(name: str, least: int, most: int, number: int) -> tuple[str, ...]:
-    """Conditions that divide what lies between `least` and `most` evenly; the first and the last are open."""
-    number = min(number, most - least)
-    cuts = [least + (most - least) * at // number for at in range(1, number)]
-    if not cuts:
-        return ()
-    between = [f"{name} > {low} AND {name} <= {high}" for low, high in pairwise(cuts)]
-    return (f"{name} <= {cuts[0]}", *between, f"{name} > {cuts[-1]}")
 
 
 class MySQLSnapshot:
@@ -48,7 +35,7 @@ class MySQLSnapshot:
             position |= _mariadb_position(session)
         self._loose = loose
         if loose:
-            position["non_transactional"] = json.dumps(loose, ensure_ascii=False)
+            position[NON_TRANSACTIONAL] = json.dumps(loose, ensure_ascii=False)
         self.position: Mapping[str, str] = position
 
     def read(self, table: Table, batch_bytes: int = 16 << 20, where: str = "") -> Iterator[pa.RecordBatch]:
@@ -65,18 +52,13 @@ class MySQLSnapshot:
             self._reading = False
 
     def parts(self, table: Table) -> Sequence[str]:
-        """See `Divisible`: ranges of the primary key's first column, where that is a whole number. A table
-        without transactions is read by one statement, or it would be read at several moments."""
-        if table.name in self._loose or table.rows < 2 * PART_ROWS or not table.primary_key:
-            return ()
-        key = table.column(table.primary_key[0])
-        if key.type.kind not in (Kind.INT, Kind.LONG):
-            return ()
-        name = quote(key.name)
-        ((least, most),) = self.select(
-            f"SELECT MIN({name}), MAX({name}) FROM {quote(table.source_schema)}.{quote(table.source_name)}"
-        )
-        return () if least is None else ranges(name, int(least), int(most), table.rows // PART_ROWS)
+        """See `Divisible`: ranges of the key's first column. A table without transactions is read by one
+        statement, or it would be read at several moments."""
+        return () if table.name in self._loose else boundaries.conditions(table, self.select)
+
+    def order(self, table: Table) -> str:
+        """See `Divisible`: the collation of a key that is a text."""
+        return boundaries.order(table, self.select)
 
     def twin(self) -> AbstractContextManager[MySQLSnapshot]:
         """See `Divisible`. The servers have no way to give a second connection the same view that a reader

@@ -1,4 +1,4 @@
-"""The stream of a COPY … TO STDOUT, in pieces of about a megabyte.
+"""The stream of a COPY … TO STDOUT, in pieces of about a megabyte, each of whole rows.
 
 The server sends a message a row; a Python call for each would cost more than the server's own work. So
 libpq's PQgetCopyData is called from the kernel, at the address that psycopg's own module is linked
@@ -41,22 +41,22 @@ class PlainFetcher:
     def __init__(self, connection: PGconn) -> None:
         self._get = connection.get_copy_data
         self._parts: list[memoryview] = []
+        self._size = 0  # of the parts: kept while the socket is waited for
 
     def fetch(self) -> int:
         """See `_Fetcher`."""
-        size = 0
-        while size < CHUNK:
+        while self._size < CHUNK:
             count, part = self._get(1)
             if count <= 0:
                 return count
             self._parts.append(part)
-            size += count
+            self._size += count
         return 1
 
     def take(self) -> bytes:
         """See `_Fetcher`."""
         taken = b"".join(self._parts)
-        self._parts = []
+        self._parts, self._size = [], 0
         return taken
 
 
@@ -84,29 +84,39 @@ def _addresses() -> tuple[int, int] | None:
     return (first, second) if first and second else None
 
 
-def copied(session: Session, sql: str) -> Iterator[bytes]:
-    """Run the COPY and give its stream. Raises psycopg's errors; SourceUnavailable if no byte comes."""
-    connection = session.pgconn
-    on_silence, session.on_silence = session.on_silence, None  # rows must come: silence ends the read
-    try:
-        connection.send_query(sql.encode())
-        _expect(session, pq.ExecStatus.COPY_OUT)
-        fetcher = fetcher_of(connection)
-        while (state := fetcher.fetch()) not in (END, FAILED):
-            if state == 0:
-                session.wait_readable()
-                connection.consume_input()
-            else:
-                yield fetcher.take()
-        if state == FAILED:
-            raise errors.OperationalError("the stream broke off")
-        if rest := fetcher.take():
-            yield rest
-        _expect(session, pq.ExecStatus.COMMAND_OK)
-        while _result(session) is not None:
-            pass
-    finally:
-        session.on_silence = on_silence
+class Copied:
+    """Iterate over a COPY's stream, once. Raises psycopg's errors; SourceUnavailable if no byte comes."""
+
+    rows: int | None = None
+    """How many the server says it has sent: known at the end."""
+
+    def __init__(self, session: Session, sql: str) -> None:
+        self._session = session
+        self._sql = sql
+
+    def __iter__(self) -> Iterator[bytes]:
+        session = self._session
+        connection = session.pgconn
+        on_silence, session.on_silence = session.on_silence, None  # rows must come: silence ends the read
+        try:
+            connection.send_query(self._sql.encode())
+            _expect(session, pq.ExecStatus.COPY_OUT)
+            fetcher = fetcher_of(connection)
+            while (state := fetcher.fetch()) not in (END, FAILED):
+                if state == 0:
+                    session.wait_readable()
+                    connection.consume_input()
+                else:
+                    yield fetcher.take()
+            if state == FAILED:
+                raise errors.OperationalError("the stream broke off")
+            if rest := fetcher.take():
+                yield rest
+            self.rows = _expect(session, pq.ExecStatus.COMMAND_OK).command_tuples
+            while _result(session) is not None:
+                pass
+        finally:
+            session.on_silence = on_silence
 
 
 def drain(session: Session) -> None:
@@ -129,11 +139,11 @@ def _result(session: Session) -> PGresult | None:
     return connection.get_result()
 
 
-def _expect(session: Session, status: pq.ExecStatus) -> None:
+def _expect(session: Session, status: pq.ExecStatus) -> PGresult:
     """Take the next result, which must have that status; raise the server's error otherwise."""
     result = _result(session)
     if result is not None and result.status == status:
-        return
+        return result
     if result is None or result.status != pq.ExecStatus.FATAL_ERROR:
         raise errors.InternalError("unexpected result")
     raise errors.error_from_result(result)

@@ -43,9 +43,7 @@ class Misfit(Exception):
 def error_of(misfit: Misfit, table: Table) -> MainstemError:
     """The user's error for a misfit: table, column, choices; no value."""
     if misfit.reason is Reason.MALFORMED:
-        return SourceRefused(
-            "the server's stream is not PostgreSQL's binary COPY", where=Where(table=table.name)
-        )
+        return SourceRefused("the server's stream is not PostgreSQL's COPY", where=Where(table=table.name))
     column = table.columns[misfit.column]
     native = f" ({column.native})" if column.native else ""
     hint = "correct the values in the source"

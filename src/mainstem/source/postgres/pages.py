@@ -9,6 +9,8 @@ from typing import Any
 from mainstem.schema import Table
 from mainstem.source.postgres.types import quote
 
+PART_ROWS = 1_000_000  # of a part, about: the server's statistics are estimates
+_OLDEST = 140_000  # the first version that finds the rows of a range of pages
 # A partitioned table has no pages of its own: its partitions are cut at the same numbers.
 PAGES = """
 SELECT max(pg_relation_size(c.oid) / current_setting('block_size')::int8)::int8,
@@ -17,6 +19,11 @@ FROM pg_class c LEFT JOIN pg_am a ON a.oid = c.relam
 WHERE c.relkind <> 'p' AND (c.oid = to_regclass('{name}')::oid
     OR c.oid IN (SELECT relid::oid FROM pg_partition_tree(to_regclass('{name}'))))
 """
+
+
+def number_of_parts(table: Table, version: int) -> int:
+    """About how many parts a table is read in; 0 for one that is read whole."""
+    return table.rows // PART_ROWS if table.rows >= 2 * PART_ROWS and version >= _OLDEST else 0
 
 
 def literal_name(table: Table) -> str:

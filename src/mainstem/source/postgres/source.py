@@ -1,9 +1,10 @@
-"""The source itself: a repeatable-read, read-only transaction a snapshot, binary COPY a table."""
+"""The source itself: a repeatable-read, read-only transaction a snapshot, one COPY a table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,19 +16,18 @@ from mainstem.errors import MainstemError, OutOfTime, SourceRefused, SourceUnava
 from mainstem.schema import Database, Table
 from mainstem.source.port import Finding, SourceOptions
 from mainstem.source.postgres import session as sessions
-from mainstem.source.postgres.copying import copied, drain
+from mainstem.source.postgres.copying import Copied, drain
 from mainstem.source.postgres.decode import Choice, decoder_of
 from mainstem.source.postgres.diagnose import findings
 from mainstem.source.postgres.dialect import HASH_PROBE, PostgresDialect
 from mainstem.source.postgres.introspect import PARENTS, tables_of
 from mainstem.source.postgres.layout import Layout, altered, layout_of, require_unaltered
 from mainstem.source.postgres.misfit import Misfit, error_of
-from mainstem.source.postgres.pages import PAGES, literal_name, page_ranges
+from mainstem.source.postgres.pages import PAGES, literal_name, number_of_parts, page_ranges
 from mainstem.source.postgres.session import Session, mapped, statement
 from mainstem.source.postgres.types import wire
 from mainstem.source.postgres.url import Address, parse
 
-PART_ROWS = 1_000_000  # of a part, about: the server's statistics are estimates
 _PROBE_SHARE = 0.75  # of the timeout: a dead connection is given up within twice the timeout
 _MAX_BATCH = 1 << 30  # bytes: a batch's texts must fit 32-bit offsets, with one more piece on top
 _POSITION = """
@@ -66,23 +66,26 @@ class PostgresSnapshot:
         self._choice = choice
 
     def read(self, table: Table, batch_bytes: int = 16 << 20, where: str = "") -> Iterator[pa.RecordBatch]:
-        """All rows, or those that fulfil `where`, in batches of about `batch_bytes`, by binary COPY."""
+        """All rows, or those that fulfil `where`, in batches of about `batch_bytes`, by COPY."""
         place, wanted = Where(table=table.name), f" WHERE {where}" if where else ""
         with self._kept(place):
             self._require_readable(table, place)
             self._require_layout(table)
             columns = ", ".join(wire(column) for column in table.columns)
-            sql = f"COPY (SELECT {columns} FROM {self._dialect.ref(table)}{wanted}) TO STDOUT (FORMAT BINARY)"
             decoder = decoder_of(table, self._choice)
-            size = 0
+            query = f"SELECT {decoder.lead}{columns} FROM {self._dialect.ref(table)}{wanted}"
+            sql = f"COPY ({query}) TO STDOUT (FORMAT {decoder.form})"
+            stream = Copied(self._session, sql)
+            size = rows = 0
             try:
-                for chunk in copied(self._session, sql):
+                for chunk in stream:
                     decoder.feed(chunk)
                     size += len(chunk)
                     if size >= min(batch_bytes, _MAX_BATCH) and decoder.rows:
+                        rows += decoder.rows
                         yield decoder.take()
                         size = 0
-                if not decoder.done:
+                if not decoder.done or rows + decoder.rows != stream.rows:
                     raise SourceUnavailable("the server ended the read early", where=place, hint="run again")
                 if decoder.rows:
                     yield decoder.take()
@@ -91,9 +94,12 @@ class PostgresSnapshot:
 
     def parts(self, table: Table) -> Sequence[str]:
         """See `Divisible`: ranges of pages, which a server reads alone since version 14."""
-        if table.rows < 2 * PART_ROWS or self._session.info.server_version < 140_000:
-            return ()
-        return page_ranges(self.select(PAGES.format(name=literal_name(table))), table.rows // PART_ROWS)
+        number = number_of_parts(table, self._session.info.server_version)
+        return page_ranges(self.select(PAGES.format(name=literal_name(table))), number) if number else ()
+
+    def order(self, table: Table) -> str:
+        """See `Divisible`: pages have one order."""
+        return ""
 
     @contextmanager
     def twin(self) -> Iterator[PostgresSnapshot]:
@@ -203,6 +209,8 @@ class PostgresSource:
             ((version, name),) = statement(
                 session, "SELECT current_setting('server_version'), current_database()::text"
             )
+            server = session.info.server_version
+        tables = tuple(replace(table, parts=number_of_parts(table, server)) for table in tables)
         return Database("postgres", name, version, tables)
 
     @contextmanager
