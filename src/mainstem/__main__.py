@@ -27,8 +27,9 @@ def main() -> None:
         return
     # Imports make many objects that stay: looking for garbage among them takes a tenth of a start.
     gc.set_threshold(200_000, 20, 100)
-    from mainstem.cli.main import run
+    from mainstem.cli.main import end_if_no_thread_begins, run
 
+    end_if_no_thread_begins()
     sys.exit(run())
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import mainstem
-from e2e.conftest import begin, load_mariadb, url_of
+from e2e.conftest import Workplace, begin, load_mariadb, url_of
 from mainstem.deploy.airflow import dag, schedule_of
 from mainstem.project.load import load_project
 from mainstem.project.requirements import Requirement
@@ -26,6 +26,7 @@ from mainstem.wiring import open_lake
 from servers.mariadb import MariaDB
 from support import BROKEN_LINES, ask, execute_sql, make_project, plan_of, run, write_model
 from support import mainstem as command
+from sweeps import swept
 
 ROOT = Path(__file__).parents[2]
 BIN = ROOT / ".make" / "airflow" / "bin"
@@ -106,26 +107,36 @@ def _content(root: Path) -> dict[str, list[Any]]:
     return {str(n): sorted(ask(root, f"select * from {n}"), key=repr) for n in release.tables}
 
 
+def _sample(request: pytest.FixtureRequest, folder: Path, name: str) -> Workplace:
+    if name == "small":
+        root = make_project(folder / name)
+        (root / "mainstem.yml").write_text((root / "mainstem.yml").read_text().replace("shop", name, 1))
+        return Workplace(root)
+    server: MariaDB = request.getfixturevalue("mariadb")
+    load_mariadb(server, f"{name}.mysql.sql", name)
+    return begin(folder, name, url_of(server, name))
+
+
+@pytest.mark.parametrize("name", swept(["small", "classicmodels"], "small"))
 def test_a_samples_dag_publishes_what_the_command_line_does(
-    airflow: Airflow, mariadb: MariaDB, tmp_path: Path
+    airflow: Airflow, request: pytest.FixtureRequest, tmp_path: Path, name: str
 ) -> None:
-    load_mariadb(mariadb, "classicmodels.mysql.sql", "classicmodels")
-    place = begin(tmp_path, "classicmodels", url_of(mariadb, "classicmodels"))
+    place = _sample(request, tmp_path, name)
     control = shutil.copytree(place.root, tmp_path / "control")
     airflow.env.update(place.env)
     airflow.export(place.root)
     before = airflow.events()
-    state, tasks, said = airflow.test("classicmodels", "2026-01-02")
+    state, tasks, said = airflow.test(name, "2026-01-02")
     assert state == "success", said
     with_publish = {str(name) for name in open_lake(load_project(place.root)).tables()} | {"publish"}
     assert set(tasks) == with_publish
     assert set(tasks.values()) == {"success"}
     place.root = control
     place.well("run")
-    assert _content(tmp_path / "classicmodels") == _content(control)
+    assert _content(tmp_path / name) == _content(control)
     marts = sorted(name.removeprefix("mart.") for name in tasks if name.startswith("mart."))
     told = airflow.events()[len(before) :]
-    assert sorted(told) == [f"mainstem://classicmodels/{name}" for name in marts]
+    assert sorted(told) == [f"mainstem://{name}/{mart}" for mart in marts]
 
 
 def test_a_failing_proof_fails_the_task_and_publishes_nothing(airflow: Airflow, tmp_path: Path) -> None:

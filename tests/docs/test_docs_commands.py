@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e.conftest import Workplace, begin, load_mariadb, url_of
+from e2e.conftest import Workplace, load_mariadb, url_of
 from mainstem.project.config import ProjectConfig
 from mainstem.project.dashboard import Dashboard
 from mainstem.project.modelfile import parse_model
@@ -53,22 +53,23 @@ def run_script(lines: list[str], cwd: Path, env: dict[str, str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def toured(mariadb: MariaDB, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The README's tour, in an empty directory: where it was, and what it printed."""
+def toured(mariadb: MariaDB, tmp_path_factory: pytest.TempPathFactory) -> tuple[Workplace, str]:
+    """The README's tour, begun in an empty directory: its project, and what it printed."""
     load_mariadb(mariadb, "classicmodels.mysql.sql", "classicmodels")
     root = tmp_path_factory.mktemp("tour")
     env = {"CLASSICMODELS_URL": url_of(mariadb, "classicmodels")}
-    return root, run_script(commands(ROOT / "README.md"), root, env)
+    printed = run_script(commands(ROOT / "README.md"), root, env)
+    return Workplace(root / "classicmodels", env), printed
 
 
-def test_the_tour_ends_as_it_says(toured: tuple[Path, str]) -> None:
+def test_the_tour_ends_as_it_says(toured: tuple[Workplace, str]) -> None:
     _, printed = toured
     assert "✓ mart.fact_order_lines: 2,996 rows and 9,604,190.61 equal the source" in printed
     assert re.search(r"USA\s+3273280\.05", printed)
 
 
-def test_the_readmes_python(toured: tuple[Path, str]) -> None:
-    root, _ = toured
+def test_the_readmes_python(toured: tuple[Workplace, str]) -> None:
+    root = toured[0].root.parent
     for block in blocks(ROOT / "README.md", "python"):
         done = subprocess.run(
             [sys.executable, "-c", block], cwd=root, capture_output=True, text=True, check=False
@@ -80,10 +81,9 @@ def test_the_readmes_python(toured: tuple[Path, str]) -> None:
 @pytest.mark.parametrize(
     "page", [p for p in PAGES[1:] if commands(p) or blocks(p, "python")], ids=lambda p: p.name
 )
-def test_the_pages_commands(page: Path, mariadb: MariaDB, tmp_path: Path) -> None:
-    load_mariadb(mariadb, "classicmodels.mysql.sql", "classicmodels")
-    place: Workplace = begin(tmp_path, "classicmodels", url_of(mariadb, "classicmodels"))
-    place.well("run")
+def test_the_pages_commands(page: Path, toured: tuple[Workplace, str]) -> None:
+    """In the tour's project, one page after the other."""
+    place, _ = toured
     run_script(commands(page), place.root, place.env)
     for block in blocks(page, "python"):
         done = subprocess.run(

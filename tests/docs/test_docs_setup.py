@@ -119,22 +119,28 @@ def checkout(tmp_path: Path) -> Path:
     for name in ("emulator", "lint"):
         (tmp_path / "tests" / "cloud").mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "tests" / "cloud" / f"{name}.txt", tmp_path / "tests" / "cloud")
-    for age, stamp in enumerate(("venv", "system", "dev", "aws", "run")):
+    stamps = ("venv", "system", "packages", "dev", "emulator/ready", "lint/ready", "run")
+    for age, stamp in enumerate(stamps):
         path = tmp_path / ".make" / stamp
+        path.parent.mkdir(exist_ok=True)
         path.touch()
         os.utime(path, (4e9 + age, 4e9 + age))
     return tmp_path
 
 
-def planned(checkout: Path, target: str) -> str:
-    done = subprocess.run(
-        ["make", "--dry-run", "--no-print-directory", target],
+def made(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["make", "--no-print-directory", *arguments],
         cwd=checkout,
         env={"PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def planned(checkout: Path, target: str) -> str:
+    done = made(checkout, "--dry-run", target)
     # A stamp of the future, in this test only: make warns about the clock.
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -163,8 +169,25 @@ def test_a_change_is_installed(checkout: Path, changed: str, target: str) -> Non
 
 def test_a_change_of_the_emulator_is_installed(checkout: Path) -> None:
     newer(checkout / "tests" / "cloud" / "emulator.txt")
-    assert "--requirement tests/cloud/$name.txt" in planned(checkout, "dev")
+    plan = planned(checkout, "dev")
+    assert "--requirement tests/cloud/emulator.txt" in plan
+    assert "--requirement tests/cloud/lint.txt" not in plan
     assert "tests/cloud" not in planned(checkout, "setup")
+
+
+def test_an_install_that_fails_beside_others_fails_make(checkout: Path) -> None:
+    """And leaves no stamp: the next make tries again."""
+    ready = {name: checkout / ".make" / name / "ready" for name in ("emulator", "lint")}
+    for stamp in ready.values():
+        stamp.unlink()
+    python = checkout / ".venv" / "bin" / "python"
+    python.write_text('#!/bin/sh\ncase "$*" in *emulator.txt*) exit 1 ;; esac\n')
+    python.chmod(0o755)
+    done = made(checkout, "dev")
+    assert done.returncode != 0
+    assert ".make/emulator: not installed" in done.stderr
+    assert ready["lint"].exists()
+    assert not ready["emulator"].exists()
 
 
 def test_a_lost_environment_is_made_again(checkout: Path) -> None:

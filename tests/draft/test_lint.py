@@ -11,6 +11,7 @@ from sqlfluff.core import FluffConfig, Linter
 
 from mainstem.draft import SQLFLUFF, draft, from_benchmark, render
 from mainstem.schema import Database
+from sweeps import swept
 
 from .score import schema
 from .sketch import database
@@ -61,7 +62,7 @@ def test_the_committed_configuration_is_the_one_that_is_written() -> None:
 
 
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("name", swept(SOURCES, *(set(SOURCES) - {"sakila", "chinook", "northwind"})))
 def test_drafted_models_are_clean(name: str) -> None:
     linter = Linter(config=FluffConfig.from_string(SQLFLUFF))
     source = SOURCES[name]()

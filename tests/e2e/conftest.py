@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
+from processes import command_line
 from servers.mariadb import MariaDB
 from servers.postgres import Postgres
 
@@ -30,15 +30,7 @@ class Workplace:
 
     def call(self, *arguments: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
         """One command line, wherever it ends."""
-        return subprocess.run(
-            [sys.executable, "-m", "mainstem", *arguments],
-            cwd=self.root,
-            env={**os.environ, **self.env},
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        return command_line(arguments, self.root, {**os.environ, **self.env}, None, timeout)
 
     def well(self, *arguments: str) -> str:
         """One command line that ends well; what it prints."""

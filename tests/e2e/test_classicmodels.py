@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from e2e.conftest import PASSWORD, Workplace
+from sweeps import sweep
 
 COUNTRIES = {
     "USA": "3273280.05",
@@ -116,8 +117,15 @@ measures:
 */"""
 
 
-@pytest.mark.parametrize("header", ["", HEADER], ids=["bare", "with a header"])
-@pytest.mark.parametrize(("join", "rows"), [("join", "3,515"), ("left join", "3,688")])
+@pytest.mark.parametrize(
+    ("header", "join", "rows"),
+    [
+        pytest.param("", "left join", "3,688", id="left join, bare"),
+        pytest.param(HEADER, "join", "3,515", id="join, with a header"),
+        pytest.param("", "join", "3,515", id="join, bare", marks=sweep),
+        pytest.param(HEADER, "left join", "3,688", id="left join, with a header", marks=sweep),
+    ],
+)
 def test_the_lab_is_refused_with_its_reason(copy: Workplace, header: str, join: str, rows: str) -> None:
     copy.well("run")
     locations = "select distinct postalCode, city, state, country from raw.customers"

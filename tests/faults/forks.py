@@ -59,12 +59,17 @@ def become(job: dict[str, Any]) -> None:
     if job.get("fault"):
         ctypes.CDLL(None).fault_arm(job["fault"].encode())
     sys.argv = ["mainstem", *job["arguments"]]
-    from mainstem.cli.main import run
+    from mainstem.cli.main import end_if_no_thread_begins, run
 
+    end_if_no_thread_begins()
     code = run()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # threads of the libraries that were started before the fork are not here to be joined
+
+
+def _at_once(*_: Any) -> float:
+    return 0.0
 
 
 def watch(job: dict[str, Any]) -> bool:
@@ -81,9 +86,15 @@ def watch(job: dict[str, Any]) -> bool:
 
 
 def main() -> None:
-    """Serve jobs until the input ends."""
+    """Serve jobs until the input ends. A source, and AWS, are asked again at once."""
     for name in IMPORTED:
         importlib.import_module(name)
+    from botocore.retries.standard import ExponentialBackoff
+
+    from mainstem.run import ingesting
+
+    ingesting.FIRST_WAIT = 0.05
+    ExponentialBackoff.delay_amount = _at_once
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for watchers
     sys.stdout.write("ready\n")
     sys.stdout.flush()

@@ -74,6 +74,8 @@ class Job:
             ready, _, _ = select.select([self.ended], [], [], timeout)
             if not ready:
                 os.kill(self.pid, signal.SIGKILL)
+                self.code = -signal.SIGKILL
+                os.close(self.ended)
                 raise AssertionError(f"mainstem {' '.join(self.arguments)} hangs:\n{self.text}")
             self.code = int(os.read(self.ended, 100))
             os.close(self.ended)

@@ -20,6 +20,7 @@ from faults.conftest import Make
 from faults.launcher import KILL, Fault, Launcher, base
 from faults.world import READER, World, Wrong, build
 from servers.mariadb import MariaDB
+from sweeps import every
 
 SOURCE = Path(mainstem.__file__).parent
 # Not those of publishing to S3, of queries and of a project that was moved: a run does not come by them.
@@ -59,7 +60,7 @@ def calls(bank: World) -> int:
     return len(bank.well("run", fault=Fault(match=".mainstem", ops=SYSCALLS, trace=True)).calls)
 
 
-@pytest.mark.parametrize("nth", range(8))
+@pytest.mark.parametrize("nth", every(3, range(8)))
 def test_f01_killed_at_a_call_that_writes(world: World, calls: int, nth: int) -> None:
     """kill -9 at a call to the system that changes a file, spread over all of a run's."""
     assert calls > 40
@@ -70,7 +71,7 @@ def test_f01_killed_at_a_call_that_writes(world: World, calls: int, nth: int) ->
     after_a_kill(world, world.ledger.now - 1)
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", every(2, POINTS, first=1))
 def test_f02_killed_at_a_named_step(world: World, point: str) -> None:
     done = world.call("run", env={"MAINSTEM_CRASH_AT": point})
     if done.code == 0:  # a step of another command's, or of another kind of load
@@ -234,6 +235,29 @@ def test_f05_little_memory(make: Make) -> None:
             break
     assert failed, "the limit was felt"
     world.converges()
+
+
+NO_THREAD = """
+import _thread, threading
+from mainstem.cli.main import end_if_no_thread_begins
+if {armed}:
+    end_if_no_thread_begins()
+def begin():
+    raise MemoryError
+_thread.start_new_thread(begin, ())
+threading.Event().wait({seconds})
+"""
+
+
+@pytest.mark.parametrize(("armed", "seconds", "code"), [(True, 60, 4), (False, 0.5, 0)])
+def test_f05_a_thread_that_cannot_begin_ends_the_run(armed: bool, seconds: float, code: int) -> None:
+    """Thread.start would wait for it for ever; the control: Python alone says so and goes on."""
+    program = NO_THREAD.format(armed=armed, seconds=seconds)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=base(), capture_output=True, text=True, check=False, timeout=50
+    )
+    assert done.returncode == code, done.stderr
+    assert done.stderr.startswith("error: out of memory") is armed
 
 
 def test_f15_a_dead_run_leaves_no_transaction(make: Make) -> None:

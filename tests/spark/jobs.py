@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,20 @@ class Emitted:
         next(one for one in plan[part] if one["name"] == name)[key] = value
         path.write_text(json.dumps(plan))
 
+    def only(self, model: str) -> None:
+        """Leave one model in the plan, with what it reads."""
+        path = self.folder / PLAN_NAME
+        plan = json.loads(path.read_text())
+        inputs = {one["name"]: one["inputs"] for one in plan["models"]}
+        wanted, waiting = set[str](), [model]
+        while waiting:
+            name = waiting.pop()
+            wanted.add(name)
+            waiting += inputs.get(name, [])
+        for part in ("models", "tables"):
+            plan[part] = [one for one in plan[part] if one["name"] in wanted]
+        path.write_text(json.dumps(plan))
+
     def run(self, expect: int = 0) -> dict[str, Any]:
         """One run; its result."""
         result = self.folder / "result.json"
@@ -92,10 +107,16 @@ def _login(one: JdbcSource) -> str:
 
 def tables_in(warehouse: Path) -> dict[str, pa.Table]:
     """Every table of a warehouse as pyiceberg reads it, on the branch that readers see."""
-    found = {}
+    return {name: table.scan().to_arrow() for name, table in _tables(warehouse)}
+
+
+def snapshots_in(warehouse: Path) -> dict[str, int | None]:
+    """The snapshot of every table of a warehouse that readers see."""
+    return {name: table.metadata.current_snapshot_id for name, table in _tables(warehouse)}
+
+
+def _tables(warehouse: Path) -> Iterator[tuple[str, StaticTable]]:
     for hint in warehouse.rglob("version-hint.text"):
         folder = hint.parent
         location = folder / f"v{hint.read_text().strip()}.metadata.json"
-        table = StaticTable.from_metadata(str(location))
-        found[f"{folder.parent.parent.name}.{folder.parent.name}"] = table.scan().to_arrow()
-    return found
+        yield f"{folder.parent.parent.name}.{folder.parent.name}", StaticTable.from_metadata(str(location))

@@ -22,6 +22,7 @@ from mainstem.schema import Column, TableName
 from servers.mariadb import MariaDB
 from servers.postgres import Postgres
 from support import run
+from sweeps import sweep, swept
 
 
 def both_engines(root: Path, spark: Spark) -> list[ModelParity]:
@@ -65,6 +66,10 @@ def drafted(place: Workplace, url: str) -> Path:
     return place.root
 
 
+# Classicmodels, as a release that Spark has made: test_job.
+
+
+@sweep
 @pytest.mark.parametrize(
     ("dump", "name"), [("classicmodels.mysql.sql", "classicmodels"), ("sakila.mysql.sql", "sakila")]
 )
@@ -74,6 +79,7 @@ def test_a_sample_of_mariadb(mariadb: MariaDB, spark: Spark, tmp_path: Path, dum
     holds(both_engines(drafted(begin(tmp_path, name, url), url), spark))
 
 
+@sweep
 def test_chinook_in_mariadb(mariadb: MariaDB, spark: Spark, tmp_path: Path) -> None:
     mariadb.client((SAMPLES / "chinook.mysql.sql").read_bytes())
     mariadb.create_user(READER, PASSWORD, ["SELECT ON *.*"])
@@ -81,7 +87,7 @@ def test_chinook_in_mariadb(mariadb: MariaDB, spark: Spark, tmp_path: Path) -> N
     holds(both_engines(drafted(begin(tmp_path, "Chinook", url), url), spark))
 
 
-@pytest.mark.parametrize("name", ["chinook", "northwind"])
+@pytest.mark.parametrize("name", swept(["chinook", "northwind"], "northwind"))
 def test_a_sample_of_postgres(postgres: Postgres, spark: Spark, tmp_path: Path, name: str) -> None:
     load_postgres(postgres, f"{name}.pg.sql", name)
     url = url_of(postgres, name)

@@ -3,10 +3,8 @@ run, whichever of the two ran before. The jobs run in the session of this proces
 
 from __future__ import annotations
 
-import gc
 import json
 import re
-import warnings
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +19,6 @@ from mainstem.engine.spark import session
 from mainstem.engine.spark.engine import Spark
 from mainstem.errors import MainstemError, UsageError
 from mainstem.ingest.window import Window
-from mainstem.job import launch
 from mainstem.job import script as untyped
 from mainstem.job.emit import PLAN_NAME
 from mainstem.job.launch import catalog_settings, variable
@@ -89,39 +86,6 @@ STEPS = [
     "update items set gone = null, note = 'back', changed_at = '2024-04-01 00:00:00' where id = 1;"
     "insert into items values (7, 'pea', 5, 6, null, '2024-04-01 00:00:00', null);",
 ]
-
-
-@pytest.fixture
-def worker(spark: Spark, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """Runs a plan in a session of its own of this process; runs on the target use it."""
-    base = session.spark_session()
-
-    def begun(plan: dict[str, Any]) -> Any:
-        made = base.newSession()
-        for name, value in plan["settings"].items():
-            if name.startswith("spark.sql.") and name != "spark.sql.extensions":
-                made.conf.set(name, value)
-        return script.prepared(made, plan)
-
-    def work(plan: dict[str, Any]) -> dict[str, Any]:
-        plan = json.loads(json.dumps(plan))
-        plan["settings"] |= {"spark.sql.shuffle.partitions": "1"}
-        script.name_run(plan)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)  # collect() leaves its sockets to the collector
-            result, _ = script.work(plan)
-            gc.collect()
-        return json.loads(json.dumps(result))  # type: ignore[no-any-return]
-
-    def run_job(job: launch.SparkJob, value: dict[str, Any], folder: Path) -> dict[str, Any]:
-        value, logins = launch.prepared(job, value)
-        for name, login in logins.items():
-            monkeypatch.setenv(name, login)
-        return work(value)
-
-    monkeypatch.setattr(script, "session", begun)
-    monkeypatch.setattr("mainstem.run.onspark.run_job", run_job)
-    return work
 
 
 def project(root: Path, url: str, config: str = CONFIG, models: dict[str, str] | None = None) -> Path:

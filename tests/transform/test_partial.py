@@ -27,6 +27,7 @@ from mainstem.transform import partial as partial_module
 from mainstem.transform.build import Builder
 from mainstem.transform.partial import Partial, consider
 from mainstem.transform.proving import Earlier
+from sweeps import sweep
 
 LONG, TEXT, DOUBLE = Type(Kind.LONG), Type(Kind.STRING), Type(Kind.DOUBLE)
 ARROW = {LONG: pa.int64(), TEXT: pa.string(), DOUBLE: pa.float64()}
@@ -185,9 +186,10 @@ def run_through(sql: str, data: st.DataObject, folder: Path) -> list[str]:
     return said
 
 
+@pytest.mark.parametrize("examples", [2, pytest.param(20, marks=sweep)])
 @pytest.mark.parametrize("name", MODELS)
-def test_in_part_equals_in_full(name: str) -> None:
-    @settings(max_examples=6, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+def test_in_part_equals_in_full(name: str, examples: int) -> None:
+    @settings(max_examples=examples, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
     @given(st.data())
     def holds(data: st.DataObject) -> None:
         with tempfile.TemporaryDirectory() as folder:

@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -103,6 +103,25 @@ def _exhausted(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.errno in _SHORT:
         return f"the system says: {os.strerror(error.errno)}"
     return None
+
+
+_NO_THREAD = (
+    "error: out of memory: a thread could not begin\n"
+    "  → give this machine more of it, then run again; the last release is untouched\n"
+).encode()
+
+
+def end_if_no_thread_begins() -> None:
+    """End this process with exit code 4 when a thread dies of a lack of memory before its first line: who has
+    started it would wait for ever (Python's Thread.start waits for the thread's own word)."""
+    sys.unraisablehook = _unraisable
+
+
+def _unraisable(lost: Any) -> None:
+    if lost.exc_type is MemoryError and "thread" in (lost.err_msg or ""):
+        os.write(2, _NO_THREAD)
+        os._exit(4)
+    sys.__unraisablehook__(lost)
 
 
 def _outermost(error: Exception) -> int:
