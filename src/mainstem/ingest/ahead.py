@@ -34,13 +34,12 @@ class Ahead:
         self._changed = threading.Condition()
         self._busy = False  # somebody is at the connection
         self._wanted = 0  # callers who wait for the connection: they come first
-        self._left = False
+        self._left = self._begun = False
         self._asked: dict[str, Future[Rows]] = {}
         self._queue: deque[str] = deque()
         self._thread = threading.Thread(target=self._work, name="mainstem-ahead", daemon=True)
 
     def __enter__(self) -> Ahead:
-        self._thread.start()
         return self
 
     def __exit__(
@@ -49,7 +48,8 @@ class Ahead:
         with self._changed:
             self._left = True
             self._changed.notify_all()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def ask(self, sql: str, *, soon: bool = False) -> None:
         """A statement that `select` will be called with; `soon`: before those that were told earlier. Each
@@ -59,6 +59,9 @@ class Ahead:
                 self._asked[sql] = Future()
                 (self._queue.appendleft if soon else self._queue.append)(sql)
             self._changed.notify_all()
+            begin, self._begun = not self._begun, True
+        if begin:
+            self._thread.start()
 
     def select(self, sql: str, seconds: float = 0) -> Rows:
         """See the port."""

@@ -151,7 +151,7 @@ def _foreseen(
     """Ask ahead what the loads will ask; what the witness was asked. None, and nothing is asked, if much has
     to be read before their turn comes: a table that was asked about cannot be altered until the snapshot
     ends."""
-    if any(_is_large_read(step) for step, _ in loads):
+    if any(_is_large_read(step) for step, _ in loads) or not any(is_compared(load) for _, load in loads):
         return None
     found = {}
     for step, load in loads:
