@@ -43,7 +43,7 @@ class Slow:
             self.begun.set()
             assert self.go.wait(10)
             if sql in self.broken:
-                raise SourceUnavailable("gone")
+                raise SourceUnavailable(f"gone: {sql}")
             return [(sql, len(self.asked))]
         finally:
             self._alone.release()
@@ -53,6 +53,16 @@ class Slow:
             self.asked.append(f"read {where}")
             yield pa.record_batch({"n": [1]})
             yield pa.record_batch({"n": [2]})
+
+
+def test_who_finds_the_connection_lost_is_told_by_what() -> None:
+    inner = Slow("asked ahead", "asked then")
+    with Ahead(inner) as snapshot:
+        snapshot.ask("asked ahead")
+        assert inner.begun.wait(10)
+        inner.go.set()
+        with pytest.raises(SourceUnavailable, match="gone: asked ahead"):
+            snapshot.select("asked then")
 
 
 def test_answers_are_there_when_they_are_wanted() -> None:

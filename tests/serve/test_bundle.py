@@ -16,7 +16,7 @@ import duckdb
 import pytest
 
 from mainstem.errors import ConfigErrors, EngineFailed, LakeUnavailable, ProofFailed, UsageError
-from mainstem.serve import bundle
+from mainstem.lineage import columns
 from mainstem.serve.bundle import STALE, build, clean, find, stored_spec
 from mainstem.serve.spec import TableDoc
 
@@ -199,7 +199,7 @@ def test_lineage_is_found_again_for_other_models_alone(state: Path, monkeypatch:
     first = build(state, shop.spec(), shop.marts())
     document = "select document from mainstem.lineage"
     before = rows(first.path, document)
-    monkeypatch.setattr(bundle, "trace", lambda *_: pytest.fail("the models are the same"))
+    monkeypatch.setattr(columns, "trace", lambda *_: pytest.fail("the models are the same"))
     assert rows(build(state, shop.spec(OTHER), shop.marts()).path, document) == before
     monkeypatch.undo()
     other = [model.model_copy(update={"sql": "select 1 as y"}) for model in shop.spec().models]

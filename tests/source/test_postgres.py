@@ -358,6 +358,16 @@ def test_the_session_is_pinned_whatever_the_user_is_set_to(server: Postgres, sho
     )
 
 
+def test_parts_of_a_lost_connection(shop: str) -> None:
+    """The server's version is asked of the connection: lost, it is the source that went away."""
+    source = PostgresSource.from_url(shop)
+    table = source.introspect().tables[0]
+    with source.snapshot() as snapshot:
+        snapshot._session.pgconn.finish()
+        with pytest.raises(SourceUnavailable):
+            snapshot.parts(table)
+
+
 def test_nothing_can_be_written(shop: str) -> None:
     with PostgresSource.from_url(shop).snapshot() as snapshot:
         with pytest.raises(SourceRefused, match="25006"):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import threading
 import traceback
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Annotated, Any
 
 import typer
@@ -105,6 +107,7 @@ def _exhausted(error: Exception) -> str | None:
     return None
 
 
+_STACK = 256 << 10  # bytes
 _NO_THREAD = (
     "error: out of memory: a thread could not begin\n"
     "  → give this machine more of it, then run again; the last release is untouched\n"
@@ -113,15 +116,30 @@ _NO_THREAD = (
 
 def end_if_no_thread_begins() -> None:
     """End this process with exit code 4 when a thread dies of a lack of memory before its first line: who has
-    started it would wait for ever (Python's Thread.start waits for the thread's own word)."""
-    sys.unraisablehook = _unraisable
+    started it would wait for ever (Python's Thread.start waits for the thread's own word). The thread that
+    sees to it stands already, and is told by a call that needs no frame: there may be no memory for one."""
+    lost: SimpleQueue[Any] = SimpleQueue()
+    usual = threading.stack_size(_STACK)
+    try:
+        threading.Thread(target=_end_or_tell, args=(lost,), name="mainstem-end", daemon=True).start()
+    except RuntimeError:
+        return  # not even one begins: the command will hear the same
+    finally:
+        threading.stack_size(usual)
+    sys.unraisablehook = lost.put
 
 
-def _unraisable(lost: Any) -> None:
-    if lost.exc_type is MemoryError and "thread" in (lost.err_msg or ""):
-        os.write(2, _NO_THREAD)
+def _end_or_tell(lost: SimpleQueue[Any]) -> None:
+    while True:
+        one = lost.get()
+        try:
+            if one.exc_type is not MemoryError or "thread" not in (one.err_msg or ""):
+                sys.__unraisablehook__(one)
+                continue
+            os.write(2, _NO_THREAD)
+        except MemoryError:
+            pass
         os._exit(4)
-    sys.__unraisablehook__(lost)
 
 
 def _outermost(error: Exception) -> int:

@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from mainstem.errors import SourceUnavailable
 from mainstem.schema import Table
 from mainstem.source.port import Divisible, Snapshot
 
@@ -35,6 +36,7 @@ class Ahead:
         self._busy = False  # somebody is at the connection
         self._wanted = 0  # callers who wait for the connection: they come first
         self._left = self._begun = False
+        self._lost: SourceUnavailable | None = None  # what ended the connection, if it was asked ahead then
         self._asked: dict[str, Future[Rows]] = {}
         self._queue: deque[str] = deque()
         self._thread = threading.Thread(target=self._work, name="mainstem-ahead", daemon=True)
@@ -82,7 +84,7 @@ class Ahead:
 
     @contextmanager
     def _held(self) -> Iterator[None]:
-        """Have the connection; wait for it."""
+        """Have the connection; wait for it. Whoever finds it lost is told what it was lost by."""
         with self._changed:
             self._wanted += 1
             try:
@@ -92,6 +94,8 @@ class Ahead:
             self._busy = True
         try:
             yield
+        except SourceUnavailable as error:
+            raise self._lost or error from None
         finally:
             self._leave()
 
@@ -114,6 +118,8 @@ class Ahead:
             try:
                 rows = self._snapshot.select(sql)
             except BaseException as error:  # noqa: BLE001 - raised where the answer is wanted
+                if isinstance(error, SourceUnavailable):
+                    self._lost = self._lost or error
                 self._leave()
                 future.set_exception(error)
             else:

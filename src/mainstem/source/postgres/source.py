@@ -95,7 +95,9 @@ class PostgresSnapshot:
 
     def parts(self, table: Table) -> Sequence[str]:
         """See `Divisible`: ranges of pages, which a server reads alone since version 14."""
-        number = number_of_parts(table, self._session.info.server_version)
+        with mapped(self._address, Where(table=table.name)):  # asked of the connection
+            server = self._session.info.server_version
+        number = number_of_parts(table, server)
         return page_ranges(self.select(PAGES.format(name=literal_name(table))), number) if number else ()
 
     def order(self, table: Table) -> str:
