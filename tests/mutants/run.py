@@ -77,6 +77,8 @@ def main() -> int:
     parser.add_argument("--skip", type=int, default=0, help="as many from the beginning")
     chosen = parser.parse_args()
     mutants = [one for one in MUTANTS if chosen.k in one.plants][chosen.skip :]
+    if not mutants:
+        parser.error("no planted bug is described so; the descriptions are in tests/mutants/table.py")
     survived: list[Mutant] = []
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mutants-") as temporary, ThreadPoolExecutor(chosen.j) as pool:
