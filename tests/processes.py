@@ -16,21 +16,10 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from faults.forks import COMMAND_LINE
+
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    [
-        "mainstem.cli.main",
-        "mainstem.cli.commands.pipeline",
-        "mainstem.lake.iceberg",
-        "mainstem.lake.parquet",
-        "mainstem.engine.duckdb",
-        "mainstem.source.sqlite",
-        "mainstem.source.mysql",
-        "mainstem.source.postgres",
-        "mainstem.run",
-        "mainstem.serve.bundle",
-    ]
-)
+FORKS.set_forkserver_preload(list(COMMAND_LINE))
 _FILES = ("stdin", "stdout", "stderr")
 
 

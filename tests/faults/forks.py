@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-IMPORTED = (
+COMMAND_LINE = (
     "mainstem.cli.main",
     "mainstem.cli.commands.pipeline",
     "mainstem.lake.iceberg",
@@ -28,9 +28,10 @@ IMPORTED = (
     "mainstem.source.postgres",
     "mainstem.run",
     "mainstem.serve.bundle",
-    "boto3",
-    "mainstem.lake.publish",
 )
+"""What a command line imports, sooner or later."""
+
+IMPORTED = (*COMMAND_LINE, "boto3", "mainstem.lake.publish")
 
 
 def become(job: dict[str, Any]) -> None:
