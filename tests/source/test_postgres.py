@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import quote
 
+import psycopg
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -300,16 +301,15 @@ def test_without_the_compiled_fetcher(
     source = PostgresSource.from_url(scratch)
     table = source.introspect().table("t")
     compiled = _values(source, table, "i")
-    assert isinstance(copying.fetcher_of(_NoConnection()), copying.PlainFetcher)  # type: ignore[arg-type]
     monkeypatch.setattr(copying, "pgcopy", None)
     assert _values(source, table, "i") == compiled == list(range(1, 30_001))
 
 
-class _NoConnection:
-    pgconn_ptr = None
-
-    def get_copy_data(self, _: int) -> tuple[int, memoryview]:
-        return -1, memoryview(b"")
+def test_the_fetcher_is_compiled_where_libpq_can_be_called(scratch: str) -> None:
+    with psycopg.connect(scratch) as connection:
+        assert isinstance(copying.fetcher_of(connection.pgconn), copying.PlainFetcher) is (
+            copying.pgcopy is None
+        )
 
 
 def test_nobody_listens() -> None:

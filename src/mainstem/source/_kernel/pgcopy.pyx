@@ -112,6 +112,9 @@ cdef enum:
     NULL_VALUE = 5
     MALFORMED = 7
 
+cdef enum:
+    PATIENCE = 50  # milliseconds without a byte after which Python looks at the clock
+
 cdef int32_t DAYS_TO_2000 = 10957
 cdef int64_t MICROS_TO_2000 = 946684800000000
 cdef int64_t FIRST_DAY = -719162
@@ -135,24 +138,42 @@ cdef struct Column:
 
 ctypedef int (*_GetCopyData)(void *connection, char **buffer, int asynchronous) noexcept nogil
 ctypedef void (*_FreeMemory)(void *block) noexcept nogil
+ctypedef int (*_ConsumeInput)(void *connection) noexcept nogil
+
+cdef extern from "<poll.h>" nogil:
+    ctypedef unsigned long nfds_t
+    cdef struct pollfd:
+        int fd
+        short events
+        short revents
+    short POLLIN
+    int poll(pollfd *fds, nfds_t count, int milliseconds)
 
 
 cdef class Fetcher:
-    """Collects the rows that libpq has received, through libpq's own PQgetCopyData: one call for about
-    `size` bytes instead of a Python call a row. Addresses as integers."""
+    """Collects the rows that libpq receives, through libpq's own functions: one call for about `size` bytes
+    instead of a Python call a row and another for each few kilobytes from the socket. `functions`: the
+    addresses of PQgetCopyData, PQconsumeInput and PQfreemem."""
 
     cdef void *connection
     cdef _GetCopyData get_copy_data
+    cdef _ConsumeInput consume_input
     cdef _FreeMemory free_memory
+    cdef pollfd socket
     cdef char *block
     cdef int64_t capacity
     cdef int64_t used
     cdef int64_t size
 
-    def __cinit__(self, size_t connection, size_t get_copy_data, size_t free_memory, int64_t size):
+    def __cinit__(self, size_t connection, int socket, functions, int64_t size):
+        cdef size_t get_copy_data, consume_input, free_memory
+        get_copy_data, consume_input, free_memory = functions
         self.connection = <void *> connection
         self.get_copy_data = <_GetCopyData> get_copy_data
+        self.consume_input = <_ConsumeInput> consume_input
         self.free_memory = <_FreeMemory> free_memory
+        self.socket.fd = socket
+        self.socket.events = POLLIN
         self.size = size
         self.capacity = 2 * size
         self.used = 0
@@ -164,8 +185,8 @@ cdef class Fetcher:
         free(self.block)
 
     def fetch(self):
-        """What PQgetCopyData said last: 0 (the socket must be read first), -1 (the end), -2 (an error);
-        or 1 when `size` bytes have come together."""
+        """1 when `size` bytes have come together; 0 when nothing has come for `PATIENCE`; -1 at the end, -2
+        after an error."""
         cdef int count
         with nogil:
             count = self._fetch()
@@ -186,7 +207,13 @@ cdef class Fetcher:
         while self.used < self.size:
             row = NULL
             count = self.get_copy_data(self.connection, &row, 1)
-            if count <= 0:
+            if count == 0:
+                if poll(&self.socket, 1, PATIENCE) <= 0:
+                    return 0
+                if not self.consume_input(self.connection):
+                    return -2
+                continue
+            if count < 0:
                 return count
             if self.used + count > self.capacity:
                 grown = realloc(self.block, self.used + count)

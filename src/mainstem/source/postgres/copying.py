@@ -1,8 +1,8 @@
 """The stream of a COPY … TO STDOUT, in pieces of about a megabyte, each of whole rows.
 
-The server sends a message a row; a Python call for each would cost more than the server's own work. So
-libpq's PQgetCopyData is called from the kernel, at the address that psycopg's own module is linked
-with; where that address cannot be found, psycopg's wrapper is called instead.
+The server sends a message a row, eight kilobytes at a time; a Python call for each would cost more than
+the server's own work. So libpq's functions are called from the kernel, at the addresses that psycopg's own
+module is linked with; where these cannot be found, psycopg's wrappers are called instead.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ try:
 except ImportError:  # no compiler when it was installed
     pgcopy = None  # type: ignore[assignment]
 
-CHUNK = 1 << 20  # bytes handed over at once
+CHUNK = 1 << 18  # bytes handed over at once
 END = -1
 FAILED = -2
 
 
 class _Fetcher(Protocol):
     def fetch(self) -> int:
-        """Collect what libpq has: 0 if the socket must be read first, END, FAILED, 1 for a full piece."""
+        """Collect what comes: 1 for a full piece, 0 if the socket is to be waited for, END, FAILED."""
 
     def take(self) -> bytes:
         """What has come together since the last time."""
@@ -39,12 +39,13 @@ class PlainFetcher:
     """The same through psycopg's wrapper."""
 
     def __init__(self, connection: PGconn) -> None:
-        self._get = connection.get_copy_data
+        self._get, self._consume = connection.get_copy_data, connection.consume_input
         self._parts: list[memoryview] = []
         self._size = 0  # of the parts: kept while the socket is waited for
 
     def fetch(self) -> int:
         """See `_Fetcher`."""
+        self._consume()
         while self._size < CHUNK:
             count, part = self._get(1)
             if count <= 0:
@@ -66,22 +67,22 @@ def fetcher_of(connection: PGconn) -> _Fetcher:
     pointer: int | None = getattr(connection, "pgconn_ptr", None)
     if pgcopy is None or addresses is None or pointer is None:
         return PlainFetcher(connection)
-    return pgcopy.Fetcher(pointer, *addresses, CHUNK)
+    return pgcopy.Fetcher(pointer, connection.socket, addresses, CHUNK)
 
 
-def _addresses() -> tuple[int, int] | None:
-    """Where PQgetCopyData and PQfreemem are, in the libpq that psycopg itself is linked with."""
+def _addresses() -> tuple[int, int, int] | None:
+    """Where the functions are that the kernel calls, in the libpq that psycopg itself is linked with."""
     module = sys.modules.get(pq.PGconn.__module__)
     path = getattr(module, "__file__", None)
     if pq.__impl__ == "python" or path is None:
         return None
     try:
         library = ctypes.CDLL(path)
-        functions = (library.PQgetCopyData, library.PQfreemem)
+        functions = (library.PQgetCopyData, library.PQconsumeInput, library.PQfreemem)
     except (OSError, AttributeError):  # linked statically, symbols hidden
         return None
-    first, second = (ctypes.cast(function, ctypes.c_void_p).value or 0 for function in functions)
-    return (first, second) if first and second else None
+    get, consume, free = (ctypes.cast(function, ctypes.c_void_p).value or 0 for function in functions)
+    return (get, consume, free) if get and consume and free else None
 
 
 class Copied:
@@ -105,11 +106,10 @@ class Copied:
             while (state := fetcher.fetch()) not in (END, FAILED):
                 if state == 0:
                     session.wait_readable()
-                    connection.consume_input()
                 else:
                     yield fetcher.take()
             if state == FAILED:
-                raise errors.OperationalError("the stream broke off")
+                raise errors.OperationalError(connection.error_message.decode(errors="replace"))
             if rest := fetcher.take():
                 yield rest
             self.rows = _expect(session, pq.ExecStatus.COMMAND_OK).command_tuples
@@ -128,7 +128,6 @@ def drain(session: Session) -> None:
                 fetcher.take()
                 if state == 0:
                     session.wait_readable()
-                    session.pgconn.consume_input()
 
 
 def _result(session: Session) -> PGresult | None:
