@@ -89,6 +89,8 @@ USAGE: dict[str, tuple[tuple[str, ...], str]] = {
     "unknown selection": (("plan", "--select", "fact_line"), "did you mean fact_lines"),
     "unknown exclusion": (("run", "--exclude", "fact_line"), "did you mean fact_lines"),
     "unknown target": (("run", "--target", "moon"), "there is no target 'moon'"),
+    "a project where none can be": (("demo", "--dir", "/dev/null/shop"), "/dev/null/shop cannot be written"),
+    "half a link": (("draft", "--link", "orders"), "not of the form TABLE.COLUMN=OTHER"),
     "serve before a run": (("serve",), "there is no release yet"),
 }
 
@@ -102,6 +104,13 @@ def test_2_is_for_the_user_to_correct(tiny: Path, cli: Cli, name: str) -> None:
     assert err.startswith("error: ")
     assert said in err
     assert "Traceback" not in err
+
+
+def test_a_group_of_commands_alone_shows_its_commands(cli: Cli) -> None:
+    code, out, err = cli("export")
+    assert (code, out) == (2, "")
+    assert err.startswith("Usage: ")
+    assert "airflow" in err
 
 
 def test_2_for_errors_of_the_project_all_at_once(tiny: Path, cli: Cli) -> None:

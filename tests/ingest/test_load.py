@@ -266,7 +266,7 @@ def test_no_rows_where_there_were_some_is_refused(bare: Path) -> None:
     execute_sql(bare / "shop.db", "delete from order_lines")
     for level in ProofLevel:
         ran = run(bare, options=RunOptions(proof=level))
-        assert "raw.order_lines: the source has no rows where the current release has 8" in ran.messages
+        assert "raw.order_lines: there are no rows where the current release has 8" in ran.messages
         assert "order_lines: {allow_empty: true}" in ran.messages
         assert ran.outcome.exit_code == 3
     assert ask(bare, "select count(*) from raw.order_lines") == [(8,)]

@@ -92,6 +92,7 @@ MODEL_FAULTS = [
     ),
     ("/* mainstem\nkind: fact\nkey: [a\n*/\nselect 1", "models/m.sql:4: not valid YAML"),
     ("/* mainstem\nkind: fact\n*/\n\n", "models/m.sql:3: there is no SELECT below the header"),
+    ("/* mainstem\nkind: fact\nselect 1", "models/m.sql:1: the header has no end\n  → end it with a line */"),
     ("---\nkind: fact\n---\nselect 1", "models/m.sql:1: the header stands in a comment"),
     (
         "/* mainstem\nchecks:\n  - severity: warn\n*/\nselect 1",

@@ -57,6 +57,8 @@ CASES = [
     ("select quantity + note as x from raw.lines where quantity = 'abc'", "models/m.sql:1:", ""),
     ("select day + price as x from raw.lines", "models/m.sql:1:", ""),
     ("select quantity, count(*) from raw.lines", "models/m.sql:1:", "GROUP BY"),
+    ("with a as (select 1 as b)\nselect a.c from a", 'models/m.sql:2: table "a" does not have', ""),
+    ("select * from read_csv('/etc/hosts')", "models/m.sql:1: a model reads tables, not files", "raw.TABLE"),
     ("select nope from dim_customers", "models/m.sql:1:", ""),
     (HEADER.format("key: [order_numbr]") + "select order_number from raw.lines",
      "models/m.sql:2: the header speaks of a column order_numbr", "did you mean order_number?"),

@@ -95,15 +95,25 @@ def _reader_gone() -> int:
     return 0
 
 
-_SHORT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
+_MORE = "give this machine more of it"
+_REMEDIES = {
+    errno.EMFILE: "raise the limit of open files",
+    errno.ENFILE: "raise the limit of open files",
+    errno.ENOMEM: _MORE,
+    errno.ENOSPC: "make room on the disk",
+    errno.EDQUOT: "make room on the disk",
+    errno.EIO: "look after the disk",
+    errno.EROFS: "choose a place that can be written",
+}
 
 
-def _exhausted(error: Exception) -> str | None:
-    """What the machine has too little of, if that is what ended the command."""
+def _exhausted(error: Exception) -> tuple[str, str] | None:
+    """What the machine lacks and what to do, if that is what ended the command."""
     if isinstance(error, MemoryError) or str(error) == "can't start new thread":
-        return "out of memory" if isinstance(error, MemoryError) else "the system starts no more threads"
-    if isinstance(error, OSError) and error.errno in _SHORT:
-        return f"the system says: {os.strerror(error.errno)}"
+        memory = isinstance(error, MemoryError)
+        return "out of memory" if memory else "the system starts no more threads", _MORE
+    if isinstance(error, OSError) and error.errno in _REMEDIES:
+        return f"the system says: {os.strerror(error.errno)}", _REMEDIES[error.errno]
     return None
 
 
@@ -146,14 +156,15 @@ def _outermost(error: Exception) -> int:
     """Usage errors of the command line (2), everything else is a defect of ours (1)."""
     show = getattr(error, "format_message", None)
     if show is not None:
-        console.plain_error(
-            show(), "mainstem --help lists the commands; mainstem COMMAND --help their options"
-        )
+        said = str(show())
+        if said.startswith("Usage: "):  # nothing was typed but a group's name
+            console.note(said)
+        else:
+            hint = "mainstem --help lists the commands; mainstem COMMAND --help their options"
+            console.plain_error(said.replace("Value error, ", ""), hint)
         return 2
-    if (said := _exhausted(error)) is not None:
-        console.plain_error(
-            said, "give this machine more of it, then run again; the last release is untouched"
-        )
+    if (lack := _exhausted(error)) is not None:
+        console.plain_error(lack[0], f"{lack[1]}, then run again; the last release is untouched")
         return 4
     if os.environ.get("MAINSTEM_DEBUG"):
         sys.stderr.write(console.clean(traceback.format_exc()))

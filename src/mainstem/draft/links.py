@@ -20,13 +20,16 @@ def with_links(database: Database, links: Iterable[str], profile: Profile | None
         left, _, right = link.partition("=")
         table, _, column = left.strip().rpartition(".")
         names = {t.name: t for t in database.tables}
+        if not (table and column and right.strip()):
+            raise UsageError(
+                f"--link {link}: not of the form TABLE.COLUMN=OTHER",
+                hint="write it as orders.buyer=customers",
+            )
         other, wanted = _target(right.strip(), names)
         for name in (table, other):
             if name not in names:
-                raise UsageError(
-                    f"--link {link}: there is no table {name!r}",
-                    hint=nearest(name, names, "tables") or "write it as orders.buyer=customers",
-                )
+                hint = nearest(name, names, "tables")
+                raise UsageError(f"--link {link}: there is no table {name!r}", hint=hint)
         target = with_key(names[other], profile or Profile())
         keys = tuple(wanted.split(",")) if wanted else target.primary_key
         own = tuple(name.strip() for name in column.split(","))

@@ -103,11 +103,13 @@ def _fault(text: str) -> Fault:
     message = re.split(r"\s*(?:Candidate bindings:|Did you mean )", body)[0]
     message = " ".join(message.split()).rstrip("!")
     hint = ""
-    if hints:
+    if hints and "pg_" not in hints[0]:  # the engine's own tables are no model's
         names = hints[0].strip().rstrip("?").strip()
         hint = f"did you mean {names}?" if "," not in names else f"nearest names: {names}"
+    if "file system operations are disabled" in message:
+        message, hint = "a model reads tables, not files", "read it as a source: raw.TABLE"
     # DuckDB calls a CTE without columns of its own a "values list"; nobody wrote one.
-    message = message.replace("values list", "table")
+    message = re.sub("values list", "table", message, flags=re.IGNORECASE)
     column = re.search(r'column (?:named )?"([^"]+)"', message)
     unknown = column[1] if column and ("does not have" in message or "not found" in message) else ""
     return Fault(message[:1].lower() + message[1:], int(line[1]) if line else 1, hint, unknown)

@@ -378,8 +378,10 @@ class Loader:
 
     def _refuse_empty(self, load: Load, rows: int) -> None:
         if rows == 0 and load.rows_before > 0 and not load.allow_empty:
+            left_out = load.terms.contract or load.terms.deleted
+            but = ", but for those in quarantine or marked as deleted" if left_out else ""
             raise ProofFailed(
-                f"the source has no rows where the current release has {load.rows_before:,}",
+                f"there are no rows where the current release has {load.rows_before:,}{but}",
                 where=Where(table=str(load.name)),
                 hint=f"if that is right: {load.table.name}: {{allow_empty: true}} among the source's tables",
             )

@@ -381,7 +381,7 @@ class Job:
 
     def require_rows(self, table, rows):
         if rows == 0 and table["rows_before"] and not table["allow_empty"]:
-            text = "the source has no rows where the current release has {:,}".format(table["rows_before"])
+            text = "there are no rows where the current release has {:,}".format(table["rows_before"])
             raise Failed("ProofFailed", text, table["name"])
 
     def rows(self, table):

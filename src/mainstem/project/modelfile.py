@@ -12,6 +12,7 @@ from mainstem.project.header import Header
 from mainstem.project.yamlfile import Document, build, parse
 
 _HEADER = re.compile(r"\A\s*/\*[ \t]*mainstem[ \t]*\r?\n(?P<yaml>.*?)\*/", re.DOTALL)
+_OPENED = re.compile(r"\A\s*/\*[ \t]*mainstem[ \t]*\r?\n")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -59,6 +60,8 @@ def parse_model(text: str, name: str, file: str) -> ModelFile:
         header = build(Header, document)
         sql = text[match.end() :]
         sql_line = text.count("\n", 0, match.end()) + 1
+    elif _OPENED.match(text):
+        raise UsageError("the header has no end", where=Where(file, 1), hint="end it with a line */")
     elif re.match(r"\s*---[ \t]*\r?\n", text):
         raise UsageError(
             "the header stands in a comment",

@@ -26,6 +26,7 @@ from mainstem.serve.manifest import DIRECTORY
 FIRST_PORT = 8484
 _PORTS = 50
 _TOKEN_LENGTH = 16
+_TOKEN_HINT = f"write one line of at least {_TOKEN_LENGTH} printable characters without spaces into it"
 
 
 class _Server(uvicorn.Server):
@@ -112,12 +113,11 @@ def token_of(config: ServerConfig) -> str:
         token = config.token_file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise UsageError(f"the token file cannot be read: {reason}", where=where) from None
+        raise UsageError(f"the token file cannot be read: {reason}", where=where, hint=_TOKEN_HINT) from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise UsageError("others can read the token file", where=where, hint="chmod 600")
     if len(token) < _TOKEN_LENGTH or not token.isascii() or not token.isprintable() or " " in token:
-        hint = f"one line of at least {_TOKEN_LENGTH} printable characters without spaces"
-        raise UsageError("the token file holds no usable token", where=where, hint=hint)
+        raise UsageError("the token file holds no usable token", where=where, hint=_TOKEN_HINT)
     return token
 
 

@@ -86,6 +86,10 @@ def export_job(
     if project.errors:
         raise ConfigErrors(list(project.errors))
     for name, text in wiring.emit_job(project).items():
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
-        console.out().print(str(folder / name), markup=False)
+        path = folder / name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+        console.out().print(str(path), markup=False)

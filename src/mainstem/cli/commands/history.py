@@ -159,7 +159,9 @@ def rollback(
         if not release:
             older = [one for one in lake.releases() if one.id < current.id]
             if not older:
-                raise UsageError(f"{current.id} is the oldest release that is kept", hint="mainstem releases")
+                raise UsageError(
+                    f"{current.id} is the oldest release that is kept", hint="mainstem releases lists them"
+                )
             release = older[0].id
         back = lake.rollback(release)
     console.out().print(f"{back.id} is current (it was {current.id})")

@@ -137,9 +137,8 @@ def _show(made: Plan) -> None:
         why = "in the release, no longer in the project: left out of the next one"
         table.add_row(*(Text(t, style="red") for t in ("-", str(removed), "removed", "", "", why)))
     console.out().print(table)
-    total = (
-        f"reads at most ~{count(made.rows, 'row')}, ~{size(made.bytes)}; {count(len(made.models), 'model')}"
-    )
+    much = f", ~{size(made.bytes)}" if made.bytes else ""  # SQLite does not say
+    total = f"reads at most ~{count(made.rows, 'row')}{much}; {count(len(made.models), 'model')}"
     console.out().print(Text(total, style="bold"))
     stopped = [str(one.name) for one in made.ingest if one.action == "stop"]
     if stopped:

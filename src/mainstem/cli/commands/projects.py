@@ -22,6 +22,7 @@ from mainstem.cli.commands.drafting import (
     remember,
 )
 from mainstem.cli.commands.pipeline import run_project
+from mainstem.errors import UsageError
 from mainstem.plan import Choices
 from mainstem.project.scaffold import Scaffold, settled_url, write_project
 from mainstem.project.secrets import redact, secrets_of
@@ -48,6 +49,7 @@ def init(
     """Introspect a database and draft a project: models, checks, dashboards, as files that you own."""
     console.hide(lambda text: redact(text, secrets_of(source)))
     make_project(directory, source, Looking.of(look, rows, seconds, link))
+    console.note(f"  next: cd {directory} && mainstem run && mainstem serve")
 
 
 def make_project(directory: Path, url: str, looking: Looking | None = None) -> None:
@@ -76,7 +78,6 @@ def make_project(directory: Path, url: str, looking: Looking | None = None) -> N
         console.note(
             f"  set the source's URL: export {made.variable}='{made.shown_url}'  (or in {directory}/.env)"
         )
-    console.note(f"  next: cd {directory} && mainstem run && mainstem serve")
 
 
 def demo(
@@ -104,7 +105,10 @@ def _demo(directory: Path, serve: bool, port: int, open_browser: bool) -> None:
     if (directory / "mainstem.yml").exists():
         console.note(f"{directory} exists: its project is run again")
     else:
-        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{directory} cannot be written: {error.strerror}") from None
         database = (directory / "shop.db").resolve()
         build_shop(database)
         make_project(directory, f"sqlite:///{database}")

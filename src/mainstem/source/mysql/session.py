@@ -299,8 +299,8 @@ def _socket(address: Address) -> socket.socket:
     if not address.unix_socket:
         try:
             opened = socket.create_connection((address.host, address.port), address.connect_timeout)
-        except OSError:
-            raise SourceUnavailable("the server cannot be reached", hint=_UNREACHABLE) from None
+        except OSError as error:
+            raise _unreachable(f"{address.host}:{address.port}", error) from None
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         return opened
@@ -308,10 +308,15 @@ def _socket(address: Address) -> socket.socket:
     try:
         opened.settimeout(address.connect_timeout)
         opened.connect(address.unix_socket)
-    except OSError:
+    except OSError as error:
         opened.close()
-        raise SourceUnavailable("the server cannot be reached", hint=_UNREACHABLE) from None
+        raise _unreachable(address.unix_socket, error) from None
     return opened
+
+
+def _unreachable(place: str, error: OSError) -> SourceUnavailable:
+    reason = "it did not answer in time" if isinstance(error, TimeoutError) else error.strerror
+    return SourceUnavailable(f"{place} cannot be reached: {reason}", hint=_UNREACHABLE)
 
 
 def _tls(address: Address) -> dict[str, Any]:

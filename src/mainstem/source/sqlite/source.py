@@ -185,7 +185,7 @@ class SQLiteSource:
 
     def _connect(self) -> sqlite3.Connection:
         if not self.path.is_file():
-            raise SourceRefused(f"there is no file {self.path}", hint="check the URL of the source")
+            raise SourceRefused(f"there is no file {self.path}", hint="check the source's URL")
         uri = f"file:{percent_encoded(str(self.path.absolute()))}?mode=ro"
         connection = sqlite3.connect(
             uri,
@@ -264,7 +264,11 @@ def _error_of(error: sqlite3.Error, table: Table | None) -> MainstemError:
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return SourceUnavailable("another program holds the SQLite file locked", where=where)
     if code == sqlite3.SQLITE_NOTADB:
-        return SourceRefused("the file is not a SQLite database, or is encrypted", where=where)
+        return SourceRefused(
+            "the file is not a SQLite database, or is encrypted",
+            where=where,
+            hint="check the source's URL",
+        )
     if code == sqlite3.SQLITE_CORRUPT:
         return SourceRefused(
             "the SQLite file is damaged", where=where, hint="run PRAGMA integrity_check; restore a backup"
