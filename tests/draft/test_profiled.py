@@ -98,7 +98,7 @@ def test_the_user_says_that_a_link_is_there() -> None:
         ("sales.buyer=peeple", "no table 'peeple'"),
         ("sales.byer=people", "sales has no column 'byer'"),
         ("sales.buyer=people.nr", "people has no column 'nr'"),
-        ("sales", "no table ''"),
+        ("sales", "TABLE.COLUMN=OTHER"),
     ],
 )
 def test_a_link_that_cannot_be_is_an_error(link: str, told: str) -> None:

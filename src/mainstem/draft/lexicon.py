@@ -205,7 +205,6 @@ JUNK = _set(
     "rowguid rowversion html xml geometry spatial picture photo image thumbnail logo avatar blob binary"
 )
 FLAG_HEAD = _set("is has was can allow enable")
-FLAG_WORDS = _set("flag active enabled discontinued deleted online contract indicator enabled verified")
 STATUS = _set("status state stage phase priority type mode class payterms terms channel method")
 
 GENERAL = _set(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from graphlib import CycleError, TopologicalSorter
 
-from mainstem.errors import ConfigErrors, UsageError, Where
+from mainstem.errors import UsageError, Where
 from mainstem.model.reading import Reference
 from mainstem.schema import HISTORY, MART, RAW, TableName
 from mainstem.text import nearest
@@ -58,24 +58,14 @@ def _closure(names: Iterable[TableName], step: Callable[[TableName], Iterable[Ta
     return found
 
 
-def build_graph(raw: Iterable[str], models: Sequence[Node]) -> Graph:
-    """Resolve references (without regard to case, as DuckDB does) and order the tables.
-
-    Raises ConfigErrors with every unknown table and every cycle, each at its file and line.
-    """
-    graph, errors = sound_graph(raw, models)
-    if errors:
-        raise ConfigErrors(errors)
-    return graph
-
-
 def sound_graph(
     raw: Iterable[str],
     models: Sequence[Node],
     broken: Collection[TableName] = (),
     histories: Collection[str] = (),
 ) -> tuple[Graph, list[UsageError]]:
-    """The part of the graph that stands, and the errors of the rest.
+    """The part of the graph that stands, and the errors of the rest: every unknown table and every cycle,
+    each at its file and line. References are resolved without regard to case, as DuckDB does.
 
     `broken` are models that exist but cannot be read: their readers are left out as well, without an
     error of their own. `histories`: the source tables that have one; it is loaded with the table.

@@ -26,7 +26,6 @@ class MeasureSpec(_Spec):
     ratio: tuple[str, str] | None = None
     label: str = ""
     format: str = ""  # d3-format specifier
-    proof: bool = True
 
     @model_validator(mode="after")
     def _one_kind(self) -> MeasureSpec:

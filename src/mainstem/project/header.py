@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -39,7 +39,6 @@ class ColumnSpec(Strict):
 
     description: str = ""
     references: str = ""
-    label: str = ""
 
     @field_validator("references")
     @classmethod
@@ -61,7 +60,6 @@ class Measure(Strict):
     additive: Additive = Additive.FULL
     equals: str = ""
     format: str = ""
-    label: str = ""
 
 
 class Severity(StrEnum):
@@ -97,5 +95,4 @@ class Header(Strict):
     checks: list[Check] = Field(default_factory=list)
     tags: list[str] = Field(default_factory=list)
     why: list[str] | str = Field(default_factory=list)
-    materialized: Literal["table"] = "table"
     unknown: str = "missing"  # the key of the unknown member

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mainstem.errors import EngineFailed
 
-SPARK, SCALA, ICEBERG = "3.5", "2.12", "1.10"
+SPARK, SCALA = "3.5", "2.12"
 VERSION = "3.5.6"
 # Everything that decides a value: an error instead of a NULL, UTC, no rounding of decimals to make room.
 MEANING: dict[str, str] = {
