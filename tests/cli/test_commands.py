@@ -82,7 +82,7 @@ USAGE: dict[str, tuple[tuple[str, ...], str]] = {
     "no such choice": (("run", "--proof", "most"), "most"),
     "not a number": (("run", "--threads", "x"), "--threads"),
     "out of range": (("run", "--threads", "0"), "--threads"),
-    "nothing to ask": (("query",), "'sql'"),
+    "nothing to ask": (("query",), "'SQL'"),
     "no release yet": (("query", "select 1"), "there is no release yet"),
     "empty history": (("rollback",), "there is no release yet"),
     "unknown run": (("runs", "20200101"), "there is no receipt of a run 20200101"),
@@ -505,6 +505,8 @@ def test_help_says_what_a_command_does(cli: Cli, name: str) -> None:
     assert code == 0
     assert "Usage:" in out
     assert len(out.splitlines()) > 4
+    # What a value is stands there in the words of docs/cli.md, not in those of Python's types.
+    assert not re.search(r"<(str|path|int|float|list)\b.*>", out.split("Options:")[1])
 
 
 @pytest.mark.parametrize("command", ["runs", "releases"])

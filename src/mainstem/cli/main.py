@@ -27,7 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 well; 1 crash; 2 usage or configuration; 3 a check or proof failed; "
-    "4 source, lake or engine not available; 5 over the budget.",
+    "4 source, lake or engine not available; 5 over the budget; 130 interrupted.",
 )
 
 
@@ -44,7 +44,13 @@ def root(
     context: typer.Context,
     project_dir: Annotated[
         Path | None,
-        typer.Option("--project-dir", "-C", envvar="MAINSTEM_PROJECT_DIR", help="The project's directory."),
+        typer.Option(
+            "--project-dir",
+            "-C",
+            envvar="MAINSTEM_PROJECT_DIR",
+            metavar="DIR",
+            help="The project's directory.",
+        ),
     ] = None,
     _version_flag: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")

@@ -48,21 +48,38 @@ Select = Annotated[
     typer.Option(
         "--select",
         "-s",
-        help="Only these: NAME, raw.TABLE, +NAME+, tag:T, state:modified; , and spaces combine.",
+        metavar="ITEM",
+        help="Only these: NAME, raw.TABLE, +NAME+, tag:TAG, state:modified; A,B is both. Repeatable.",
     ),
 ]
-Exclude = Annotated[list[str] | None, typer.Option("--exclude", help="Leave these out (same grammar).")]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", metavar="ITEM", help="Leave these out (same grammar). Repeatable."),
+]
 FullRefresh = Annotated[bool, typer.Option("--full-refresh", help="Read and build again, changed or not.")]
 OutputOption = Annotated[Output, typer.Option("--output", help="For people or for machines.")]
 Since = Annotated[
-    str, typer.Option("--since", help="Read rows again whose cursor is not below this time or number.")
+    str,
+    typer.Option(
+        "--since", metavar="BOUND", help="Read rows again whose cursor is not below this time or number."
+    ),
 ]
-Until = Annotated[str, typer.Option("--until", help="… and below this one.")]
+Until = Annotated[str, typer.Option("--until", metavar="BOUND", help="… and is below this one.")]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the last run that published nothing, as it was begun.")
 ]
-RunName = Annotated[str, typer.Option("--name", help="Of a held run: an orchestrator's run id.")]
-Target = Annotated[str, typer.Option("--target", "-t", help="Where it runs, from mainstem.yml.")]
+RunName = Annotated[
+    str, typer.Option("--name", metavar="NAME", help="Tells held runs apart: an orchestrator's run id, say.")
+]
+Target = Annotated[
+    str, typer.Option("--target", "-t", metavar="NAME", help="Where it runs, from mainstem.yml.")
+]
+AwsTargetName = Annotated[
+    str, typer.Option("--target", "-t", metavar="NAME", help="A target with engine: aws.")
+]
+ReleaseOption = Annotated[
+    str, typer.Option("--release", metavar="ID", help="A release other than the current one.")
+]
 
 
 def open_project(directory: Path) -> Project:

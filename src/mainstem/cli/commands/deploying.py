@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mainstem.cli import console
-from mainstem.cli.commands.common import open_project
+from mainstem.cli.commands.common import AwsTargetName, open_project
 from mainstem.errors import MainstemError, UsageError, Where
 from mainstem.project.load import FILE, Project
 from mainstem.project.owned import generated, texts, write_owned
@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 def aws(
     context: typer.Context,
-    target: Annotated[str, typer.Option("--target", "-t", help="A target with engine: aws.")] = "aws",
+    target: AwsTargetName = "aws",
     check: Annotated[
         bool, typer.Option("--check", help="Let Terraform validate infra/ as it stands; writes nothing.")
     ] = False,

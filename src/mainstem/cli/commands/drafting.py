@@ -86,14 +86,21 @@ LookOption = Annotated[
 ]
 RowsOption = Annotated[
     int | None,
-    typer.Option("--profile-rows", min=0, help="Rows looked at, a table at most. [default: 50000]"),
+    typer.Option(
+        "--profile-rows", metavar="N", min=0, help="Rows looked at, a table at most. [default: 50000]"
+    ),
 ]
 SecondsOption = Annotated[
-    float | None, typer.Option("--profile-seconds", min=0, help="Time for it over all. [default: 10]")
+    float | None,
+    typer.Option("--profile-seconds", metavar="SECONDS", min=0, help="Time for it in all. [default: 10]"),
 ]
 LinkOption = Annotated[
     list[str] | None,
-    typer.Option("--link", help="A foreign key that nobody declared: TABLE.COLUMN=OTHER_TABLE. Repeatable."),
+    typer.Option(
+        "--link",
+        metavar="LINK",
+        help="A foreign key that nobody declared: TABLE.COLUMN=OTHER. Repeatable.",
+    ),
 ]
 
 
@@ -105,12 +112,15 @@ def register(app: typer.Typer) -> None:
 def draft(
     context: typer.Context,
     url: Annotated[
-        str | None, typer.Option("--from", help="mysql://, postgresql:// or sqlite:/// URL.")
+        str | None, typer.Option("--from", metavar="URL", help="mysql://…, postgresql://… or sqlite:///….")
     ] = None,
     schema: Annotated[
-        Path | None, typer.Option("--schema", help="A schema as JSON instead (the benchmark's form).")
+        Path | None,
+        typer.Option("--schema", metavar="FILE", help="A schema as JSON instead (the benchmark's form)."),
     ] = None,
-    source: Annotated[str | None, typer.Option("--source", help="Which source of the project.")] = None,
+    source: Annotated[
+        str | None, typer.Option("--source", metavar="NAME", help="One source of the project alone.")
+    ] = None,
     output: Annotated[
         DraftOutput, typer.Option("--output", help="In words, as models, or as the benchmark's JSON.")
     ] = DraftOutput.EXPLAIN,
@@ -122,7 +132,7 @@ def draft(
     seconds: SecondsOption = None,
     link: LinkOption = None,
 ) -> None:
-    """Draft a star and show it; writes nothing. Without --from or --schema: for the project's source."""
+    """Draft a star and show it; writes nothing. Without --from or --schema: for the project's sources."""
     looking = Looking.of(look, rows, seconds, link)
     if schema is not None and (url is not None or diff):
         raise UsageError("--schema goes neither with --from nor with --diff", hint="leave one of them out")

@@ -11,7 +11,7 @@ import typer
 
 from mainstem import wiring
 from mainstem.cli import console
-from mainstem.cli.commands.common import Output, OutputOption, open_project
+from mainstem.cli.commands.common import Output, OutputOption, ReleaseOption, open_project
 from mainstem.errors import ConfigErrors, ProofFailed, UsageError
 from mainstem.text import count, joined
 
@@ -27,8 +27,10 @@ def register(app: typer.Typer) -> None:
 
 def parity(
     context: typer.Context,
-    engines: Annotated[str, typer.Option("--engines", help="The two to compare.")] = "duckdb,spark",
-    release: Annotated[str, typer.Option("--release", help="A release other than the current one.")] = "",
+    engines: Annotated[
+        str, typer.Option("--engines", metavar="ONE,TWO", help="The two to compare.")
+    ] = "duckdb,spark",
+    release: ReleaseOption = "",
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Run the models on two engines over the same release, and compare what they give, column by column."""
@@ -79,7 +81,7 @@ def _value(one: ModelParity) -> dict[str, object]:
 
 def export_job(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="Where the job's files are written.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the job's files are written.")],
 ) -> None:
     """Write the Spark job of a full run: its script and its plan, which also run as they are on AWS Glue."""
     project = open_project(context.obj)

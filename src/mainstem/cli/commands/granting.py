@@ -24,10 +24,12 @@ def register(app: typer.Typer) -> None:
 def grants(
     context: typer.Context,
     source: Annotated[
-        str | None, typer.Argument(help="Which source; may be left out if there is one.")
+        str | None, typer.Argument(metavar="SOURCE", help="Which one; may be left out if there is one.")
     ] = None,
-    user: Annotated[str, typer.Option("--user", help="The user to be made.")] = "reader",
-    host: Annotated[str, typer.Option("--host", help="MySQL, MariaDB: where it may come from.")] = "%",
+    user: Annotated[str, typer.Option("--user", metavar="NAME", help="The user to be made.")] = "reader",
+    host: Annotated[
+        str, typer.Option("--host", metavar="PATTERN", help="MySQL, MariaDB: where it may come from.")
+    ] = "%",
 ) -> None:
     """Print the SQL that makes a read-only user for just the project's tables. Changes nothing."""
     project = open_project(context.obj)

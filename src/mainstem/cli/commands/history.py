@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 def runs(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(help="One run's receipt; `latest` for the newest.")] = "",
+    run: Annotated[str, typer.Argument(metavar="RUN", help="One run's receipt; latest: the newest.")] = "",
     output: OutputOption = Output.TABLE,
 ) -> None:
     """List the receipts of all runs, or show one."""
@@ -147,7 +147,9 @@ def releases(context: typer.Context, output: OutputOption = Output.TABLE) -> Non
 
 def rollback(
     context: typer.Context,
-    release: Annotated[str, typer.Argument(help="The release to go back to; empty: the one before.")] = "",
+    release: Annotated[
+        str, typer.Argument(metavar="RELEASE", help="The one to go back to. [default: the one before]")
+    ] = "",
 ) -> None:
     """Let readers see an earlier release again, at once."""
     from mainstem.errors import UsageError

@@ -150,16 +150,25 @@ def run(
     select: Select = None,
     exclude: Exclude = None,
     full_refresh: FullRefresh = False,
-    proof: Annotated[ProofLevel | None, typer.Option("--proof", help="Prove loads so far.")] = None,
-    threads: Annotated[int, typer.Option("--threads", min=1, max=64, help="Models at once.")] = 2,
+    proof: Annotated[
+        ProofLevel | None,
+        typer.Option("--proof", help="How far loads are proven, whatever mainstem.yml says."),
+    ] = None,
+    threads: Annotated[
+        int, typer.Option("--threads", metavar="N", min=1, max=64, help="Models at once.")
+    ] = 2,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Start nothing after an error.")] = False,
-    wait: Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for another run.")] = 0.0,
+    wait: Annotated[
+        float, typer.Option("--wait", metavar="SECONDS", min=0, help="How long to wait for another run.")
+    ] = 0.0,
     target: Target = "local",
     since: Since = "",
     until: Until = "",
     resume: Resume = False,
-    over_budget: Annotated[bool, typer.Option("--over-budget", help="Run, whatever it costs.")] = False,
-    hold: Annotated[bool, typer.Option("--hold", help="Publish nothing: run --resume will.")] = False,
+    over_budget: Annotated[
+        bool, typer.Option("--over-budget", help="Run, whatever the budget says.")
+    ] = False,
+    hold: Annotated[bool, typer.Option("--hold", help="Publish nothing; run --resume will.")] = False,
     name: RunName = "",
     output: OutputOption = Output.TABLE,
 ) -> None:

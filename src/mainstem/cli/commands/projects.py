@@ -39,8 +39,12 @@ def register(app: typer.Typer) -> None:
 
 
 def init(
-    directory: Annotated[Path, typer.Argument(help="The project's directory; made if it is missing.")],
-    source: Annotated[str, typer.Option("--from", help="mysql://, postgresql:// or sqlite:/// URL.")],
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The project's directory; made if it is missing.")
+    ],
+    source: Annotated[
+        str, typer.Option("--from", metavar="URL", help="mysql://…, postgresql://… or sqlite:///….")
+    ],
     look: LookOption = True,
     rows: RowsOption = None,
     seconds: SecondsOption = None,
@@ -83,10 +87,12 @@ def make_project(directory: Path, url: str, looking: Looking | None = None) -> N
 def demo(
     context: typer.Context,
     directory: Annotated[
-        Path | None, typer.Option("--dir", help="Keep the project in this directory.")
+        Path | None, typer.Option("--dir", metavar="DIR", help="Keep the project in this directory.")
     ] = None,
     serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the dashboard at the end.")] = True,
-    port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="0: the first free one.")] = 0,
+    port: Annotated[
+        int, typer.Option("--port", "-p", metavar="N", min=0, max=65535, help="0: the first free one.")
+    ] = 0,
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page.")] = True,
 ) -> None:
     """Go all the way on a generated shop: database → lake → star → proof → dashboard."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from mainstem import wiring
 from mainstem.cli import console
-from mainstem.cli.commands.common import open_project
+from mainstem.cli.commands.common import AwsTargetName, open_project
 from mainstem.cli.commands.deploying import aws_target
 from mainstem.project.awsnames import names_of
 from mainstem.text import count, size
@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 def publish(
     context: typer.Context,
-    target: Annotated[str, typer.Option("--target", "-t", help="A target with engine: aws.")] = "aws",
+    target: AwsTargetName = "aws",
 ) -> None:
     """Copy the current release to the target's lake (S3, Glue): new files alone, proven as they are here."""
     from mainstem.lake.publish import publish as publish_release

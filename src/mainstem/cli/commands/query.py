@@ -9,7 +9,7 @@ import typer
 
 from mainstem import crash, wiring
 from mainstem.cli import console
-from mainstem.cli.commands.common import QueryOutput, Target, open_project
+from mainstem.cli.commands.common import QueryOutput, ReleaseOption, Target, open_project
 from mainstem.cli.rows import csv_lines, json_array, table
 from mainstem.errors import EngineFailed, UsageError
 from mainstem.project.load import Project
@@ -29,11 +29,17 @@ def register(app: typer.Typer) -> None:
 
 def query(
     context: typer.Context,
-    sql: Annotated[str, typer.Argument(help="One SELECT over raw.TABLE and MODEL; - reads it from stdin.")],
-    output: Annotated[QueryOutput, typer.Option("--output", help="table, json or csv.")] = QueryOutput.TABLE,
-    release: Annotated[str, typer.Option("--release", help="A release other than the current one.")] = "",
+    sql: Annotated[
+        str, typer.Argument(metavar="SQL", help="One SELECT over raw.TABLE and MODEL; - reads it from stdin.")
+    ],
+    output: Annotated[
+        QueryOutput, typer.Option("--output", help="For people or for machines.")
+    ] = QueryOutput.TABLE,
+    release: ReleaseOption = "",
     target: Target = "local",
-    timeout: Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait for Athena.")] = 300.0,
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", min=1, help="How long to wait for Athena.")
+    ] = 300.0,
 ) -> None:
     """Ask the current release in SQL (DuckDB's dialect; Athena's with an AWS target)."""
     text = sys.stdin.read() if sql == "-" else sql

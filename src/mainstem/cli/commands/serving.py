@@ -31,13 +31,16 @@ def register(app: typer.Typer) -> None:
 
 def serve(
     context: typer.Context,
-    port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="0: the first free one.")] = 0,
+    port: Annotated[
+        int, typer.Option("--port", "-p", metavar="N", min=0, max=65535, help="0: the first free one.")
+    ] = 0,
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page.")] = False,
     token_file: Annotated[
-        Path | None, typer.Option("--token-file", help="A file with the token, instead of a random one.")
+        Path | None,
+        typer.Option("--token-file", metavar="FILE", help="Holds the token, instead of a random one."),
     ] = None,
 ) -> None:
-    """Serve the dashboards, the SQL console, the catalog and the lineage on this machine."""
+    """Serve the dashboards, the SQL console, the catalog and the lineage, on this machine alone."""
     serve_project(open_project(context.obj), port, open_browser, token_file)
 
 
@@ -68,8 +71,12 @@ def serve_project(project: Project, port: int, open_browser: bool, token_file: P
 
 def export_page(
     context: typer.Context,
-    dashboard: Annotated[str, typer.Argument(help="The dashboard's name; empty: the only one.")] = "",
-    to: Annotated[Path | None, typer.Option("--to", help="The file; NAME.html without it.")] = None,
+    dashboard: Annotated[
+        str, typer.Argument(metavar="NAME", help="The dashboard; may be left out if there is one.")
+    ] = "",
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FILE", help="Where it is written. [default: NAME.html]")
+    ] = None,
 ) -> None:
     """Write a dashboard as one HTML file that needs no server."""
     from mainstem.serve.export import export
@@ -95,12 +102,19 @@ def export_airflow(
     context: typer.Context,
     to: Annotated[
         Path,
-        typer.Option("--to", "--output", help="The folder of DAGs; the file is named after the project."),
+        typer.Option(
+            "--to", "--output", metavar="DIR", help="The folder of DAGs; the file is named after the project."
+        ),
     ] = Path("dags"),
     schedule: Annotated[
-        str, typer.Option("--schedule", help="Cron, in UTC; else as fresh as requirements.yml asks.")
+        str,
+        typer.Option(
+            "--schedule", metavar="CRON", help="In UTC; without it, as fresh as requirements.yml asks."
+        ),
     ] = "",
-    start: Annotated[str, typer.Option("--start", help="The first day, YYYY-MM-DD; else today.")] = "",
+    start: Annotated[
+        str, typer.Option("--start", metavar="DAY", help="The first day, YYYY-MM-DD. [default: today]")
+    ] = "",
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that was edited.")] = False,
 ) -> None:
     """Write the plan as a DAG of Airflow 3, one task a step."""
