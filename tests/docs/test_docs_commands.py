@@ -7,13 +7,17 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from pydantic import BaseModel
 
 from e2e.conftest import Workplace, load_mariadb, url_of
+from mainstem.project import config, contract, costs, dashboard, header, requirements, targets
 from mainstem.project.config import ProjectConfig
 from mainstem.project.dashboard import Dashboard
 from mainstem.project.modelfile import parse_model
+from mainstem.project.requirements import Requirements
 from mainstem.project.yamlfile import build, parse
 from servers.mariadb import MariaDB
 
@@ -98,7 +102,8 @@ def test_the_pages_commands(page: Path, toured: tuple[Workplace, str]) -> None:
 
 def test_the_examples_of_files_are_valid() -> None:
     for text in blocks(ROOT / "docs" / "project.md", "yaml"):
-        build(ProjectConfig, parse(text, "docs/project.md"))
+        file = Requirements if text.startswith("requirements:") else ProjectConfig
+        build(file, parse(text, "docs/project.md"))
     for text in blocks(ROOT / "docs" / "cost.md", "yaml"):
         whole = f"name: shop\nsources: {{shop: {{url: 'sqlite:///shop.db'}}}}\n{text}"
         build(ProjectConfig, parse(whole, "docs/cost.md"))
@@ -107,6 +112,31 @@ def test_the_examples_of_files_are_valid() -> None:
         assert header.grain is not None
     for text in blocks(ROOT / "docs" / "dashboard.md", "yaml"):
         build(Dashboard, parse(text, "docs/dashboard.md"))
+
+
+@pytest.mark.parametrize(
+    ("module", "pages"),
+    [
+        (config, ["project"]),
+        (contract, ["contracts"]),
+        (costs, ["cost", "project"]),
+        (dashboard, ["dashboard"]),
+        (header, ["models"]),
+        (requirements, ["project"]),
+        (targets, ["project", "aws", "spark"]),
+    ],
+    ids=lambda value: value.__name__.rpartition(".")[2] if isinstance(value, ModuleType) else "",
+)
+def test_every_field_of_a_file_is_on_its_page(module: ModuleType, pages: list[str]) -> None:
+    text = "".join((ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in pages)
+    models = [
+        one
+        for one in vars(module).values()
+        if isinstance(one, type) and issubclass(one, BaseModel) and one.__module__ == module.__name__
+    ]
+    fields = {field for one in models for field in one.model_fields}
+    assert fields
+    assert {field for field in fields if not re.search(rf"\b{field}\b", text)} == set()
 
 
 def test_every_page_can_be_found_from_the_readme() -> None:

@@ -51,7 +51,7 @@ def tree() -> Iterator[Path]:
             for name in sorted(folders)
             if name not in NOT_OURS and not name.startswith(".venv") and not name.endswith(".egg-info")
         ]
-        for name in sorted(names):
+        for name in sorted(set(names) - NOT_OURS):  # .git is a file in a worktree
             yield Path(folder, name)
 
 

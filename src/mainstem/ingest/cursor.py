@@ -66,8 +66,8 @@ def increment_of(config: TableConfig, table: Table) -> Increment | None:
 
 
 def proposal(table: Table) -> str:
-    """A column that looks like a cursor: the time of the last change, else a number that grows; empty if
-    there is none, or no key to merge by."""
+    """A column that looks like a cursor, by its name: the time of the last change. Empty if there is none, or
+    no key to merge by."""
     if not table.primary_key:
         return ""
     words = ("updated", "modified", "changed", "last_update", "lastupdate", "last_modified")
