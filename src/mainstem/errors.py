@@ -1,7 +1,8 @@
 """The one error tree. Each class has its exit code; the command line maps nothing by hand.
 
 A message says what happened, `where` says where (the user's file and line, or table and column),
-`hint` says what to do. None of them ever contains a row's values or a secret.
+`hint` says what to do. None of them ever contains a secret, nor more of a row than the keys by which a person
+finds it.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ Status = Literal["done", "unchanged", "failed", "skipped"]
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
+    """The run's name, and how many steps it has."""
+
     run: str
     steps: int
 

@@ -53,10 +53,12 @@ class IngestStep:
 
     @property
     def rows(self) -> int:
+        """Those of the source's table, estimated; below zero: unknown."""
         return self.table.rows
 
     @property
     def bytes(self) -> int:
+        """The size of the source's table, estimated; below zero: unknown."""
         return self.table.bytes
 
 
@@ -96,7 +98,7 @@ class Plan:
 
     @property
     def bytes(self) -> int:
-        """Estimated bytes to read at most."""
+        """Estimated bytes to read at most; unknown estimates count as zero."""
         return sum(max(step.bytes, 0) for step in self.ingest)
 
 

@@ -66,6 +66,7 @@ class Estimate:
 
     @property
     def usd(self) -> float:
+        """Dollars of a run: the job and its requests, not storage nor Athena."""
         return self.usd_glue + self.usd_requests
 
     @property

@@ -30,7 +30,7 @@ class Plan:
 
 
 def plan(found: Found) -> Plan:
-    """Rules 16 to 19: roots, subtypes, promotions, bridges, folds."""
+    """Roots, subtypes, promotions, bridges, folds, in this order."""
     why: dict[str, list[str]] = {name: [] for name in found.graph.nodes}
     reached = {fact: reach(found, fact) for fact in found.facts}
     links: dict[str, list[Path]] = {fact: list(r.roots) for fact, r in reached.items()}
@@ -115,7 +115,7 @@ def _conform(
 
 
 def folds(found: Found, base: str, bases: frozenset[str]) -> tuple[Path, ...]:
-    """Rule 17: to-one ancestors fold unless they are dimensions; places and small classes fold anyway."""
+    """To-one ancestors fold unless they are dimensions; places and small classes fold anyway."""
     kept: list[Path] = []
     closed: set[Path] = set()
     for path in ancestors(found, base, frozenset()):

@@ -34,7 +34,7 @@ class Found:
 
 
 def find(graph: Graph) -> Found:
-    """Shapes, events, lines, scores, facts: rules C, D and E in order."""
+    """Shapes, events, lines, scores, facts, in this order."""
     shaped = {name: shape_of(graph, node) for name, node in graph.nodes.items()}
     shapes = {name: shape for name, (shape, _) in shaped.items()}
     plain = [node for node in graph.nodes.values() if shapes[node.name] is Shape.PLAIN]
@@ -87,7 +87,7 @@ def is_person(node: Node) -> bool:
 
 
 def is_event(graph: Graph, node: Node) -> bool:
-    """Rule 11: own date, describes nothing and nobody, and relates, counts, or is called an event."""
+    """Own date, describes nothing and nobody, and relates, counts, or is called an event."""
     spoken = named_as_event(node)
     if not spoken and node.head in lexicon.ENTITY | lexicon.CLASS | lexicon.GEO:
         return False
@@ -127,7 +127,7 @@ def _relates(node: Node) -> int:
 
 
 def _lines(graph: Graph, plain: list[Node], events: frozenset[str]) -> tuple[dict[str, Hop], dict[str, Hop]]:
-    """Rule 13. A line is a part of its header; a satellite (a payment of an order) is an event of its own."""
+    """A line is a part of its header; a satellite (a payment of an order) is an event of its own."""
     lines: dict[str, Hop] = {}
     satellites: dict[str, Hop] = {}
     for node in plain:
@@ -311,7 +311,7 @@ def _snapshot(node: Node) -> bool:
 
 
 def _absorb(graph: Graph, facts: list[str], lines: Links, why: dict[str, list[str]]) -> dict[str, str]:
-    """Rules 13 and 14: a header goes into its line unless it carries a number that the lines cannot give."""
+    """A header goes into its line unless it carries a number that the lines cannot give."""
     absorbed: dict[str, str] = {}
     for line, hop in lines.items():
         header = graph[hop.target]
@@ -336,7 +336,7 @@ def _absorb(graph: Graph, facts: list[str], lines: Links, why: dict[str, list[st
 def _last_resort(
     graph: Graph, shapes: Mapping[str, Shape], scores: Mapping[str, float], why: dict[str, list[str]]
 ) -> list[str]:
-    """Rule 12: never an empty model. Associations and histories first, else the table that scores best."""
+    """Never an empty model. Associations and histories first, else the table that scores best."""
     measured = [
         n
         for n in scores

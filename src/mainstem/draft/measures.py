@@ -23,7 +23,7 @@ _WIDEST = 38
 def measures_of(
     graph: Graph, node: Node, taken: naming.Names, dated: bool, units: Sequence[Node] = ()
 ) -> tuple[Measure, ...]:
-    """Rules 20 and 21, over the grain table alone: a header's numbers are never copied onto its lines.
+    """Of the grain table alone: a header's numbers are never copied onto its lines.
     `units` are the tables (the row's own, its headers) whose columns may say the unit of a number."""
     result = []
     for column in node.columns(*MEASURES):

@@ -24,7 +24,7 @@ class Reached:
 
 
 def reach(found: Found, fact: str) -> Reached:
-    """Rule 16: to-one parents of the line, its header, the events it hangs on, through pass-throughs.
+    """To-one parents of the line, its header, the events it hangs on, through pass-throughs.
 
     A table that the fact refers to itself is not taken again from farther away.
     """
@@ -95,7 +95,7 @@ def is_geo(node: Node) -> bool:
 
 
 def works_here(found: Found, hop: Hop) -> bool:
-    """Rule 18: a person who does something for the owner: sales rep, support rep, doctor, teacher."""
+    """A person who does something for the owner: sales rep, support rep, doctor, teacher."""
     source, target = found.graph[hop.table], found.graph[hop.target]
     if hop == identity(source):
         return False  # a subtype of the person, not somebody else

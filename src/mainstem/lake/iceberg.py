@@ -3,7 +3,7 @@
 pyiceberg's values and file formats are used, its transactions are not: they do not force files to the
 disk, delete files when a commit's outcome is unknown, and import what a table's metadata names
 (`py-io-impl`). Here the files are written and synchronised in order, nothing is deleted unless the catalog
-said no, and every file goes through `files.LocalFiles`.
+said no, and every file goes through `files.Files`.
 """
 
 from __future__ import annotations

@@ -50,6 +50,8 @@ def _dimension(value: Any) -> Any:
 
 
 class Bar(_Spec):
+    """A bar a value of the dimension `by`, the `top` ones by the measure."""
+
     by: str
     measure: str
     top: int = Field(default=12, ge=1, le=200)
@@ -81,12 +83,17 @@ class Tile(_Spec):
 
 
 class FilterSpec(_Spec):
+    """What the page begins with: `default` is a value, a list (of a date: the first and the last day) or
+    "all"; `locked`: nobody can change it there."""
+
     default: str | list[str] = "all"
     multi: bool = True
     locked: bool = False
 
 
 class Dashboard(_Spec):
+    """The whole file. `layout`: rows of tiles."""
+
     dashboard: str
     title: str = ""
     model: str

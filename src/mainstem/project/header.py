@@ -11,6 +11,8 @@ from mainstem.project.strict import Strict
 
 
 class ModelKind(StrEnum):
+    """What a table is in the star; `table`: none of it."""
+
     FACT = "fact"
     DIMENSION = "dimension"
     BRIDGE = "bridge"
@@ -63,8 +65,10 @@ class Measure(Strict):
 
 
 class Severity(StrEnum):
-    ERROR = "error"
-    WARN = "warn"
+    """What a check that does not hold does."""
+
+    ERROR = "error"  # stops the release
+    WARN = "warn"  # is told
 
 
 class Check(Strict):

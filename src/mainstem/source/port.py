@@ -81,7 +81,7 @@ class Divisible(Protocol):
 
     def parts(self, table: Table) -> Sequence[str]:
         """Conditions in the source's SQL of which each row fulfils exactly one, now and in any later
-        snapshot, and that the server finds the rows by. None for a table that is better read whole."""
+        snapshot, and that the server finds the rows by. Empty for a table that is better read whole."""
 
     def order(self, table: Table) -> str:
         """What the meaning of such conditions hangs on (a collation): another one, and they are void."""

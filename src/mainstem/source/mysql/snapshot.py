@@ -94,8 +94,8 @@ def _applied(session: Session) -> str:
 
 
 def _mariadb_position(session: Session) -> dict[str, str]:
-    """The exact binary log position of the snapshot (facts MY-36), if there is a binary log: what comes
-    after it is not in the snapshot, what is before it is."""
+    """The exact binary log position of the snapshot (MariaDB's `binlog_snapshot_…` status), if there is a
+    binary log: what comes after it is not in the snapshot, what is before it is."""
     status: dict[str, str] = dict(session.rows("SHOW SESSION STATUS LIKE 'binlog_snapshot_%'"))
     found = {name.lower(): str(text) for name, text in status.items()}
     file, offset = found.get("binlog_snapshot_file", ""), found.get("binlog_snapshot_position", "")

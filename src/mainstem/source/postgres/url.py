@@ -24,7 +24,7 @@ class Address:
     database: str
     sslmode: str = "prefer"
     sslrootcert: str = ""
-    connect_timeout: int = 0  # seconds; 0: the source's timeout
+    connect_timeout: int = 0  # seconds; 0: the source's timeout, at most 15
     application_name: str = "mainstem"
     schemas: tuple[str, ...] = ()
 
