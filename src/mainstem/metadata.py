@@ -15,6 +15,7 @@ FILES = "mainstem.files"  # summary: the data files of the whole version, JSON, 
 STAMPS = "mainstem.stamps"  # summary: of each of them its stamp (lake.whole), JSON, in the same order
 INPUTS = "mainstem.inputs"  # summary: the metadata files of the versions that a model's SQL read, as JSON
 RUN = "mainstem.run"  # summary: the run that committed the version
+ANEW = "restore .mainstem from a backup; without one, move it away: mainstem run then loads everything again"
 GONE = "a data file is not in the lake any more"
 NATIVE = "mainstem.native"  # table property: the source's words for the column types, JSON
 
@@ -56,12 +57,12 @@ def load(location: str) -> TableMetadata:
     except OSError as error:
         raise LakeUnavailable(
             f"the lake's file {location} cannot be read: {error.strerror}",
-            hint="restore it from a backup, or drop the table and load it again",
+            hint=ANEW,
         ) from error
     try:
         document = json.loads(content)
     except ValueError as error:
-        raise LakeUnavailable(f"the lake's file {location} is damaged: it is no JSON") from error
+        raise LakeUnavailable(f"the lake's file {location} is damaged: it is no JSON", hint=ANEW) from error
     return parse(location, document)
 
 
@@ -91,7 +92,7 @@ def parse(location: str, document: Any) -> TableMetadata:
         )
     except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
         raise LakeUnavailable(
-            f"the lake's file {location} is damaged, or it is no table that Mainstem can read"
+            f"the lake's file {location} is damaged, or it is no table that Mainstem can read", hint=ANEW
         ) from error
 
 

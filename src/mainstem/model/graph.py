@@ -135,7 +135,8 @@ def _cycle(names: Sequence[TableName], nodes: Mapping[TableName, Node]) -> Usage
     node = nodes[path[0]]
     line = next(r.line for r in node.references if r.table == path[1])
     text = " reads ".join(name.name for name in path)
-    return UsageError(f"the models form a cycle: {text}", where=Where(node.file, line))
+    hint = "let one of them read the source's tables instead"
+    return UsageError(f"the models form a cycle: {text}", where=Where(node.file, line), hint=hint)
 
 
 def select(

@@ -329,7 +329,9 @@ def _tls(address: Address) -> dict[str, Any]:
         try:
             context = ssl.create_default_context(cafile=address.ssl_ca or None)
         except OSError as error:
-            raise SourceRefused("the file that ssl_ca names cannot be read as certificates") from error
+            raise SourceRefused(
+                "the file that ssl_ca names cannot be read as certificates", hint="check ssl_ca in the URL"
+            ) from error
         context.check_hostname = address.tls is TLS.VERIFY_IDENTITY
         return {"ssl": context}
     return {"ssl": _unverified()}

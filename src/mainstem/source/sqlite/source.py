@@ -262,7 +262,8 @@ def _error_of(error: sqlite3.Error, table: Table | None) -> MainstemError:
     if code == sqlite3.SQLITE_INTERRUPT:
         return OutOfTime("the question took longer than it may", where=where)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return SourceUnavailable("another program holds the SQLite file locked", where=where)
+        hint = "run again when it has ended, or raise the source's timeout in mainstem.yml"
+        return SourceUnavailable("another program holds the SQLite file locked", where=where, hint=hint)
     if code == sqlite3.SQLITE_NOTADB:
         return SourceRefused(
             "the file is not a SQLite database, or is encrypted",
