@@ -64,7 +64,7 @@ class _Text(str):
 
 
 class MySQLDialect:
-    """SQL for MariaDB ≥ 10.5 and MySQL ≥ 8, in a session as `Session` pins it."""
+    """SQL for MariaDB and MySQL, in a session as `Session` pins it."""
 
     hash = Hash.CRC32
     now = "UTC_TIMESTAMP(6)"
