@@ -232,8 +232,8 @@ class Rebuilder:
 
 
 def _told_apart(column: Column) -> str:
-    """SQL for what DuckDB's hash of a column leaves out: zeros of both signs have one, and so have 0 and -1 of
-    decimals in 128 bits, whose halves are hashed apart and joined by an exclusive or. Empty for all others."""
+    """SQL for what DuckDB's hash of a column does not tell apart, empty for most: zeros of both signs; decimals
+    of 128 bits such as 0 and -1, whose halves are hashed apart and joined by an exclusive or."""
     if column.type.kind in (Kind.FLOAT, Kind.DOUBLE):
         return f"signbit({quoted(column.name)})"
     if column.type.kind is Kind.DECIMAL and column.type.precision > _WORD:
