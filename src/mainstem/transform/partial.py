@@ -232,7 +232,7 @@ class Rebuilder:
 
 
 def _told_apart(column: Column) -> str:
-    """SQL for what DuckDB's hash of a column does not tell apart, empty for most: zeros of both signs; decimals
+    """SQL for what DuckDB's hash of a column does not tell apart, or nothing: zeros of both signs; decimals
     of 128 bits such as 0 and -1, whose halves are hashed apart and joined by an exclusive or."""
     if column.type.kind in (Kind.FLOAT, Kind.DOUBLE):
         return f"signbit({quoted(column.name)})"
