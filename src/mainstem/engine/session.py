@@ -132,6 +132,7 @@ def _without_values(text: str) -> str:
         (r"'[^']*'", "'…'"),
         (r"\bvalue (?!is\b)\S+", "value …"),
         (r"\([^()]*\d[^()]*\)(?!\))", "(…)"),
+        (r": -?[\d.]+ [-+*/%] -?[\d.]+", ": …"),  # Overflow in HUGEINT addition: 1 + 2
     ):
         message = re.sub(pattern, mask, message)
     return message + line + excerpt
