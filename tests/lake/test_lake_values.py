@@ -119,7 +119,11 @@ def test_nulls_are_counted_over_all_row_groups(tmp_path: Path, monkeypatch: pyte
     ("kind", "value", "least", "most"),
     [
         (Kind.STRING, "0123456789abcdefgh", b"0123456789abcdef", b"0123456789abcdeg"),
+        # After U+D7FF come numbers that are no characters.
+        (Kind.STRING, "\ud7ff" * 17, ("\ud7ff" * 16).encode(), ("\ud7ff" * 15 + "\ue000").encode()),
+        (Kind.STRING, "a" + "\U0010ffff" * 16, ("a" + "\U0010ffff" * 15).encode(), b"b"),
         (Kind.BINARY, b"\0" * 17, b"\0" * 16, b"\0" * 15 + b"\1"),
+        (Kind.BINARY, b"\1" + b"\xff" * 17, b"\1" + b"\xff" * 15, b"\2"),
     ],
 )
 def test_a_bound_that_is_shortened_still_bounds(
