@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -241,6 +242,41 @@ def test_errors_are_ours_and_show_no_value(lake: Lake, engine: DuckDB, sql: str,
     assert "note 77" not in text
     assert "Error:" not in text
     assert engine.query("SELECT 1 AS one").to_pylist() == [{"one": 1}]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "hidden",
+        "O'hidden",
+        'a "hidden',
+        "'hidden'",
+        "b' hidden",
+        'c" hidden',
+        "d'\n'hidden",
+        'e"s "b" hidden\'s',
+    ],
+)
+@pytest.mark.parametrize(
+    ("expression", "says"),
+    [
+        ("cast({} as integer)", "Could not convert string"),
+        ("cast({} as timestamp)", "invalid timestamp"),
+        ("strptime({}, '%d')", "Could not parse string"),
+        ("json_extract('{{\"' || {}, '$.a')", "Malformed JSON"),
+        ("regexp_matches('', {} || '(')", "missing )"),
+        ("repeat('x', 1000 + length({})) ::integer", "Could not convert string"),
+    ],
+)
+def test_no_part_of_a_text_is_shown(engine: DuckDB, value: str, expression: str, says: str) -> None:
+    text = "'" + value.replace("'", "''") + "'"
+    with pytest.raises(EngineFailed, match=re.escape(says)) as caught:
+        engine.query(
+            f"select {expression.format('v')} from (values ({text}), ({text})) as t(v) where v <> ''"
+        )
+    message = caught.value.message.partition("LINE")[0]
+    assert "hidden" not in message
+    assert "xx" not in message
 
 
 def test_an_error_in_the_middle_of_a_stream(lake: Lake, engine: DuckDB) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from mainstem.errors import SourceUnavailable
+from mainstem.ingest.parts import Gathered
 from mainstem.ingest.pipeline import Prefetched
 
 
@@ -96,4 +98,27 @@ def test_an_error_of_the_writer_stops_the_reader_and_passes() -> None:
     with pytest.raises(ValueError, match="disk"):
         write()
     assert items.closed
+    assert _threads() == []
+
+
+def test_readers_of_parts_end_where_one_of_them_cannot_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, closed = list[threading.Thread](), threading.Event()
+    start = threading.Thread.start
+
+    def refuse_the_second(thread: threading.Thread) -> None:
+        if begun:
+            raise RuntimeError("can't start new thread")
+        begun.append(thread)
+        start(thread)
+
+    def read(snapshot: Any, part: int) -> Iterator[Any]:
+        try:
+            yield from iter(int, 1)  # without end
+        finally:
+            closed.set()
+
+    monkeypatch.setattr(threading.Thread, "start", refuse_the_second)
+    with pytest.raises(RuntimeError, match="start new thread"), Gathered([None, None], [0, 1], read):  # type: ignore[list-item]
+        pass
+    assert closed.is_set()
     assert _threads() == []

@@ -121,6 +121,12 @@ def test_what_is_no_avro_file_is_refused() -> None:
         avro.dump(replace(container([EXAMPLE]), header={**container([]).header, "avro.codec": b"zstandard"}))
 
 
+@pytest.mark.parametrize("varint", [b"\xfe" + b"\xff" * 8 + b"\x7f", b"\xff" * 10 + b"\1"])
+def test_a_number_of_more_than_64_bits_is_damage(varint: bytes) -> None:
+    with pytest.raises(ValueError, match="too long"):
+        avro.load(avro.MAGIC + varint)
+
+
 EXAMPLE: dict[str, Any] = {
     "whole": -(2**63),
     "small": 2**31 - 1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -75,4 +76,31 @@ def test_one_after_the_other_and_after_an_error(lake: Lake) -> None:
 def test_a_lock_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / ".mainstem").write_text("a file")
     with pytest.raises(LakeUnavailable), Lake(tmp_path / ".mainstem").run_lock("run", wait=0):
+        pass
+
+
+UNSIGNED = """
+import resource, sys
+from pathlib import Path
+from mainstem.lake import Lake
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+with Lake(Path(sys.argv[1])).run_lock("mainstem run"):
+    print("held")
+"""
+
+
+def test_a_lock_that_cannot_be_signed(lake: Lake) -> None:
+    """Not a byte more may be written, so the lock does not say who holds it."""
+    done = subprocess.run(
+        [sys.executable, "-c", UNSIGNED, str(lake.root)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "held\n"), done.stderr
+
+
+def test_a_file_system_without_locks(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(LakeUnavailable, match="No locks available"), lake.run_lock("mainstem run"):
         pass

@@ -16,7 +16,7 @@ from pyiceberg.expressions import BooleanExpression, EqualTo, IsNull
 from pyiceberg.table import StaticTable
 
 from lakes import COLUMNS, EXTREMES, ORDERS, batches, extremes, iceberg_scan
-from mainstem.lake import Lake, TableVersion
+from mainstem.lake import Lake, TableVersion, bounds
 from mainstem.lake import parquet as writer
 from mainstem.schema import Column, Kind, Type
 
@@ -120,6 +120,7 @@ def test_nulls_are_counted_over_all_row_groups(tmp_path: Path, monkeypatch: pyte
     [
         (Kind.STRING, "0123456789abcdefgh", b"0123456789abcdef", b"0123456789abcdeg"),
         (Kind.BINARY, b"\0" * 17, b"\0" * 16, b"\0" * 15 + b"\1"),
+        (Kind.BINARY, b"\1" + b"\xff" * 17, b"\1" + b"\xff" * 15, b"\2"),
     ],
 )
 def test_a_bound_that_is_shortened_still_bounds(
@@ -134,6 +135,30 @@ def test_a_bound_that_is_shortened_still_bounds(
     assert list(task.file.upper_bounds.values()) == [most]
     found = StaticTable.from_metadata(version.metadata_location).scan(row_filter=_equal("x", value))
     assert found.to_arrow().num_rows == 1
+
+
+@pytest.mark.parametrize(
+    ("most", "above"),
+    [
+        ("\ud7ff" * 16, "\ud7ff" * 16),
+        ("\ud7ff" * 17, "\ud7ff" * 15 + "\ue000"),  # between them are numbers that are no characters
+        ("a" + "\ud7ff" + "\U0010ffff" * 17, "a\ue000"),
+        ("a" + "\U0010ffff" * 16, "b"),
+        ("\U0010ffff" * 17, None),
+        (b"\xff" * 17, None),
+    ],
+)
+def test_the_next_text_of_characters(tmp_path: Path, most: Any, above: Any) -> None:
+    assert bounds.above(most) == above
+    assert above is None or above >= most
+    columns = (Column("x", Type(Kind.STRING if isinstance(most, str) else Kind.BINARY)),)
+    lake = Lake(tmp_path / ".mainstem")
+    values = [f"{n}" if isinstance(most, str) else b"%d" % n for n in range(100)]  # short ones have bounds
+    staged = lake.stage(ORDERS, columns, batches(columns, [{"x": value} for value in [*values, most]]))
+    version = lake.commit(staged, run="run-1", summary={})
+    (task,) = StaticTable.from_metadata(version.metadata_location).scan().plan_files()
+    told = [above.encode() if isinstance(above, str) else above] if above else []
+    assert list(task.file.upper_bounds.values()) == told
 
 
 def test_nan_is_found_among_numbers(tmp_path: Path) -> None:

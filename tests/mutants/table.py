@@ -173,9 +173,9 @@ MUTANTS = (
     ),
     _m(
         "an upper bound is rounded down",
-        "lake/iceberg.py",
-        "        return truncate_upper_bound_text_string(value, BOUND)",
-        "        return value[:BOUND]",
+        "lake/bounds.py",
+        "else _text_above(most[:BOUND])",
+        "else most[:BOUND]",
         _VALUES,
     ),
     _m(

@@ -116,6 +116,16 @@ def test_a_cube_that_does_not_add_up_is_not_published(state: Path) -> None:
     assert files(state) == []
 
 
+def test_a_sum_that_overflows_is_told_without_the_values(state: Path) -> None:
+    number = "8" * 38
+    huge = shop.MARTS.replace("cast((i % 97) * 1.37 as decimal(10, 2)) as", f"{number}::decimal(38, 0) as")
+    assert number in huge
+    with pytest.raises(EngineFailed, match="Overflow") as caught:
+        build(state, shop.spec(), shop.marts(huge))
+    assert "888" not in str(caught.value)
+    assert files(state) == []
+
+
 def test_a_full_disk_is_told_and_leaves_nothing(state: Path) -> None:
     # In a process of its own: the limit cannot be lifted again.
     result = child(state, "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n"

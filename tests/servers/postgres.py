@@ -154,7 +154,7 @@ class Postgres:
     def create_database(self, name: str, *, encoding: str = "UTF8") -> None:
         """An empty database of that name (any name); one that was there is dropped."""
         quoted = _quoted(name)
-        self.execute(f"DROP DATABASE IF EXISTS {quoted};")
+        self.execute(f"DROP DATABASE IF EXISTS {quoted} WITH (FORCE);")
         self.execute(
             f"CREATE DATABASE {quoted} TEMPLATE template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C';"
         )

@@ -275,6 +275,20 @@ def test_what_is_not_the_protocol(stream: bytes) -> None:
     assert decoder([column("int", "int(11)")]).feed(bytearray(stream), 0, len(stream)) == mysqlrows.BROKEN
 
 
+def test_a_packet_without_end() -> None:
+    """A server that never ends a packet does not fill the memory: it cannot make one of more than 4 GB."""
+    kernel = decoder([column("string")])
+    assert kernel.longest == 1 << 32
+    kernel.longest = 4 << 24
+    part, sequence = b"\xff\xff\xff\0" + b"\xfe" + b"\0" * 0xFFFFFE, 0
+    buffer, state = bytearray(part), mysqlrows.MORE
+    while state == mysqlrows.MORE and sequence < 9:
+        buffer[3] = sequence
+        state = kernel.feed(buffer, 0, len(buffer))
+        sequence += 1
+    assert (state, sequence) == (mysqlrows.BROKEN, 5)
+
+
 def test_an_error_packet_among_the_rows() -> None:
     stream = packets([b"\x011", b"\xff\x25\x05#70100killed"])
     kernel = decoder([column("int", "int(11)")])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -310,6 +313,38 @@ def test_the_fetcher_is_compiled_where_libpq_can_be_called(scratch: str) -> None
     compiled = find_spec("mainstem.source._kernel.pgcopy") is not None
     with psycopg.connect(scratch) as connection:
         assert isinstance(copying.fetcher_of(connection.pgconn), copying.PlainFetcher) is not compiled
+
+
+CLOSED = """
+import sys
+from mainstem.errors import SourceUnavailable
+from mainstem.source.postgres import PostgresSource
+source = PostgresSource.from_url(sys.argv[1])
+table = source.introspect().table("t")
+with source.snapshot() as snapshot:
+    batches = snapshot.read(table, batch_bytes=1)
+    next(batches)
+    source.close()
+    try:
+        next(batches)
+    except SourceUnavailable:
+        print("lost")
+"""
+
+
+def test_a_read_goes_no_further_when_its_connection_was_closed(server: Postgres, scratch: str) -> None:
+    server.execute(
+        "CREATE TABLE t AS SELECT i, repeat('x', 1000) AS s FROM generate_series(1, 20000) i", "scratch"
+    )
+    # libpq is called by address: memory that was given back is filled, so that its use would be noticed.
+    done = subprocess.run(
+        [sys.executable, "-c", CLOSED, scratch],
+        env={**os.environ, "MALLOC_PERTURB_": "165"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "lost\n"), done.stderr
 
 
 def test_nobody_listens() -> None:

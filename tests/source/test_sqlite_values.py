@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import struct
+import tracemalloc
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -80,3 +81,20 @@ def test_as_text(tmp_path: Path, declared: str, literal: str, text: str | None) 
         found = fingerprint(Side(source.dialect, snapshot.select), table, forms(source.dialect, table))
     assert [v for batch in batches for v in batch.column("v").to_pylist()] == [text]
     assert (found.rows, found.checksum) == checksum(source.dialect, table, batches)
+
+
+def test_long_texts_are_not_remembered(tmp_path: Path) -> None:
+    """Whether a guarded text fits is asked of the decoder, whose answers are remembered: for short texts."""
+    size, rows = 1 << 18, 100
+    path = _database(tmp_path, "TEXT", [f"printf('%0{size}d', {row})" for row in range(rows)])
+    source = SQLiteSource(path, SourceOptions(others_out_of_range=OutOfRange.NULL))
+    table = source.introspect().table("t")
+    assert table.column("v").guarded
+    with source.snapshot() as snapshot:
+        tracemalloc.start()
+        try:
+            assert sum(batch.num_rows for batch in snapshot.read(table, batch_bytes=1 << 20)) == rows
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert held < size * rows / 4

@@ -125,13 +125,24 @@ def _split(text: str) -> tuple[str, str]:
     return kind, text
 
 
+_QUOTED = re.compile(r"""(?<![^\s(:=\[])(['"]).*\1(?!\w)""", re.DOTALL)
+
+
+def _masked(quoted: re.Match[str]) -> str:
+    """What is quoted, to the last quote, as a value may have some; nothing after it if lines were in it."""
+    return f"{quoted[1]}…{quoted[1]}" + ("\n" if "\n" in quoted[0] else "")
+
+
 def _without_values(text: str) -> str:
     message, line, excerpt = text.partition("\n\nLINE ")
+    message = _QUOTED.sub(_masked, message).partition("\n")[0]  # further lines show the value again
     for pattern, mask in (
-        (r'"[^"]*"', '"…"'),
-        (r"'[^']*'", "'…'"),
+        (r"Input: .*", "Input: …"),  # JSON, in which there are quotes
+        (r"\bCodepoint \S+", "Codepoint …"),
+        (r"^((?:missing|invalid|bad|no argument|unexpected|trailing)\b[^:]*): .+", r"\1: …"),  # a pattern
         (r"\bvalue (?!is\b)\S+", "value …"),
         (r"\([^()]*\d[^()]*\)(?!\))", "(…)"),
+        (r": -?[\d.]+ [-+*/%] -?[\d.]+", ": …"),  # Overflow in HUGEINT addition: 1 + 2
     ):
         message = re.sub(pattern, mask, message)
     return message + line + excerpt

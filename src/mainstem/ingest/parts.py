@@ -123,14 +123,19 @@ class Gathered:
         ]
 
     def __enter__(self) -> Iterator[Item]:
-        for thread in self._threads:
-            thread.start()
+        try:
+            for thread in self._threads:
+                thread.start()
+        except BaseException:  # no memory for one: those that were begun hold the snapshots
+            self.__exit__()
+            raise
         return self._taken()
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join()
+            if thread.ident is not None:
+                thread.join()
 
     def _taken(self) -> Iterator[Item]:
         left = len(self._threads)

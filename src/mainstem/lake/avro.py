@@ -202,11 +202,11 @@ def _read_long(source: BytesIO) -> int:
     while True:
         (byte,) = _exactly(source, 1)
         number |= (byte & 0x7F) << shift
+        if number >> 64 or shift > 63:
+            raise ValueError("a number is too long")
         if not byte & 0x80:
             return (number >> 1) ^ -(number & 1)
         shift += 7
-        if shift > 63:
-            raise ValueError("a number is too long")
 
 
 def _write_long(target: BytesIO, value: int) -> None:

@@ -49,11 +49,10 @@ from pyiceberg.table.update import (
 )
 from pyiceberg.typedef import Record
 from pyiceberg.types import NestedField, PrimitiveType
-from pyiceberg.utils.truncate import truncate_upper_bound_binary_string, truncate_upper_bound_text_string
 
 from mainstem import crash, metadata
 from mainstem.errors import LakeUnavailable, Where
-from mainstem.lake import storage, whole
+from mainstem.lake import bounds, storage, whole
 from mainstem.lake.files import Files, LocalFiles
 from mainstem.lake.values import DataFile, Staged
 from mainstem.metadata import FILES, NATIVE, STAMPS
@@ -61,7 +60,6 @@ from mainstem.schema import Column, Kind
 
 FORMAT_VERSION: Any = 2
 COMPRESSION: Any = "deflate"
-BOUND = 16  # characters or bytes of a bound, Iceberg's default
 PROPERTIES = {
     "write.metadata.previous-versions-max": "20",
     "write.parquet.compression-codec": "zstd",
@@ -386,23 +384,11 @@ def _bounds(data: DataFile, schema: Schema) -> tuple[dict[int, bytes], dict[int,
         if not filled or not all(g.is_stats_set and g.statistics.has_min_max for g in filled):
             continue
         kind = cast("PrimitiveType", field.field_type)
-        lower[field.field_id] = to_bytes(kind, _rounded_down(min(g.statistics.min for g in filled)))
-        most = _rounded_up(max(g.statistics.max for g in filled))
+        lower[field.field_id] = to_bytes(kind, bounds.below(min(g.statistics.min for g in filled)))
+        most = bounds.above(max(g.statistics.max for g in filled))
         if most is not None:
             upper[field.field_id] = to_bytes(kind, most)
     return lower, upper
-
-
-def _rounded_down(value: Any) -> Any:
-    return value[:BOUND] if isinstance(value, (str, bytes)) else value
-
-
-def _rounded_up(value: Any) -> Any:
-    if isinstance(value, str):
-        return truncate_upper_bound_text_string(value, BOUND)
-    if isinstance(value, bytes):
-        return truncate_upper_bound_binary_string(value, BOUND)
-    return value
 
 
 assert {kind.value for kind in (Kind.INT, Kind.LONG, Kind.DATE, Kind.STRING, Kind.BINARY)} == _BOUNDED

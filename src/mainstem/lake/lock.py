@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,7 +26,8 @@ def run_lock(path: Path, command: str, wait: float) -> Iterator[None]:
         raise storage.unavailable(error) from error
     try:
         _acquire(descriptor, path, wait)
-        _sign(descriptor, command)
+        with suppress(OSError):  # no room for a name: it holds the lock all the same
+            _sign(descriptor, command)
         yield
     finally:
         os.close(descriptor)  # frees the lock; the file stays, so that nobody locks a deleted one
@@ -44,6 +45,8 @@ def _acquire(descriptor: int, path: Path, wait: float) -> None:
                     f"another run is at work here{_holder(path)}", hint="wait for it to end, then try again"
                 ) from None
             time.sleep(0.05)
+        except OSError as error:  # a file system without locks
+            raise storage.unavailable(error) from error
 
 
 def _sign(descriptor: int, command: str) -> None:

@@ -26,6 +26,7 @@ from typing import Any
 import duckdb
 
 from mainstem import crash
+from mainstem.engine.session import failure
 from mainstem.errors import EngineFailed, LakeUnavailable, ProofFailed
 from mainstem.schema import MART, RAW, TableName
 from mainstem.serve import lakefiles
@@ -393,4 +394,4 @@ def _engine(doing: str) -> Iterator[None]:
     except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
         raise LakeUnavailable(f"cannot {doing}: {first_line(error)}") from error
     except duckdb.Error as error:
-        raise EngineFailed(f"cannot {doing}: {first_line(error)}") from error
+        raise EngineFailed(f"cannot {doing}: {failure(str(error)).message}") from error

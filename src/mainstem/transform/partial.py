@@ -27,6 +27,7 @@ from mainstem.transform.shape import shape_of
 MOST = 0.25  # of the grain's rows: beyond, building everything is as quick
 COMPARED = 0.5  # the same, of the model's bytes, for the inputs' files that have to be compared
 _FEW = 4 << 20  # bytes that are compared however large their share is
+_WORD = 18  # digits of a decimal that DuckDB keeps in 64 bits
 _SMALL, _MANY = 4 << 20, 8  # files of the model's table that are gathered into one when there are many
 
 _KEYS, _GRAIN, _BASE, _PART = (TableName("part", name) for name in ("keys", "grain", "base", "file"))
@@ -147,11 +148,7 @@ class Rebuilder:
         self._engine.attach_files(added, moved.added, moved.columns)
         self._engine.attach_files(removed, moved.removed, moved.columns)
         everything = [quoted(column.name) for column in moved.columns]
-        everything += [  # zeros of both signs have one hash
-            f"signbit({quoted(column.name)})"
-            for column in moved.columns
-            if column.type.kind in (Kind.FLOAT, Kind.DOUBLE)
-        ]
+        everything += [_told_apart(column) for column in moved.columns if _told_apart(column)]
         names = ", ".join(quoted(name) for name in dict.fromkeys(wanted))
         hashed = f'{names}, hash({", ".join(everything)}) as "+hash"'
         return (
@@ -232,6 +229,16 @@ class Rebuilder:
         return " and ".join(
             f"a.{quoted(left)} is not distinct from b.{quoted(right)}" for left, right in pairs
         )
+
+
+def _told_apart(column: Column) -> str:
+    """SQL for what DuckDB's hash of a column does not tell apart, or nothing: zeros of both signs; decimals
+    of 128 bits such as 0 and -1, whose halves are hashed apart and joined by an exclusive or."""
+    if column.type.kind in (Kind.FLOAT, Kind.DOUBLE):
+        return f"signbit({quoted(column.name)})"
+    if column.type.kind is Kind.DECIMAL and column.type.precision > _WORD:
+        return f"cast({quoted(column.name)} as double)"
+    return ""
 
 
 def _files(version: TableVersion) -> tuple[Path, ...]:

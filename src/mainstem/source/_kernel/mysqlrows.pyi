@@ -10,6 +10,7 @@ PROBLEM: int
 BROKEN: int
 
 class RowDecoder:
+    longest: int
     consumed: int
     needed: int
     problem: int

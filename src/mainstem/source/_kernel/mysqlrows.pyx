@@ -209,6 +209,7 @@ cdef class RowDecoder:
     cdef uint8_t *big  # a packet that came in parts (more than 16 MB)
     cdef int64_t big_used
     cdef bint in_big
+    cdef public int64_t longest  # bytes of a packet that the server may send: it cannot make longer ones
     cdef readonly int64_t consumed  # bytes of the last feed() that were used up
     cdef readonly int64_t needed  # bytes that the packet under way takes, header included
     cdef readonly int problem, column
@@ -229,6 +230,7 @@ cdef class RowDecoder:
         self.sequence = sequence
         self.target = target
         self.first_capacity = 1024
+        self.longest = 1LL << 32
         self._reset()
 
     def __dealloc__(self):
@@ -282,8 +284,11 @@ cdef class RowDecoder:
 
     cdef int _part(self, const uint8_t *p, int64_t length) noexcept nogil:
         """A packet of 16 MB − 1 byte goes on in the next one (the last one is shorter, perhaps empty)."""
-        cdef uint8_t *grown = <uint8_t *> realloc(self.big, self.big_used + length + 1)
+        cdef uint8_t *grown
         cdef int state
+        if self.big_used + length > self.longest:
+            return S_BROKEN
+        grown = <uint8_t *> realloc(self.big, self.big_used + length + 1)
         if grown == NULL:
             return S_MEMORY
         self.big = grown
@@ -464,8 +469,9 @@ cdef class RowDecoder:
             if grown == NULL:
                 return -1
             col.data, col.room = grown, room
-        memcpy(col.data + col.used, p, n)
-        col.used += n
+        if n:  # no block may be there yet
+            memcpy(col.data + col.used, p, n)
+            col.used += n
         (<int32_t *> col.values)[self.rows + 1] = <int32_t> col.used
         return P_NONE
 

@@ -422,6 +422,8 @@ cdef int _value(Column *c, int64_t row, const uint8_t *p, int32_t length) noexce
         while c.code == PADDED and length and p[length - 1] == 32:
             length -= 1
         offset = (<int32_t *> c.values)[row]
+        if length > INT32_MAX - offset:  # no server of PostgreSQL sends as much
+            return MALFORMED
         memcpy(c.data + offset, p, length)
         (<int32_t *> c.values)[row + 1] = offset + length
         return 0

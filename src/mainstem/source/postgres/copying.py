@@ -103,13 +103,11 @@ class Copied:
             connection.send_query(self._sql.encode())
             _expect(session, pq.ExecStatus.COPY_OUT)
             fetcher = fetcher_of(connection)
-            while (state := fetcher.fetch()) not in (END, FAILED):
+            while (state := _fetched(session, fetcher)) != END:
                 if state == 0:
                     session.wait_readable()
                 else:
                     yield fetcher.take()
-            if state == FAILED:
-                raise errors.OperationalError(connection.error_message.decode(errors="replace"))
             if rest := fetcher.take():
                 yield rest
             self.rows = _expect(session, pq.ExecStatus.COMMAND_OK).command_tuples
@@ -119,12 +117,23 @@ class Copied:
             session.on_silence = on_silence
 
 
+def _fetched(session: Session, fetcher: _Fetcher) -> int:
+    """`fetch` while nobody else can free the connection, which the kernel knows by its address."""
+    with session.in_use:
+        if session.closed:
+            raise errors.OperationalError("the connection is closed")
+        state = fetcher.fetch()
+    if state == FAILED:
+        raise errors.OperationalError(session.pgconn.error_message.decode(errors="replace"))
+    return state
+
+
 def drain(session: Session) -> None:
-    """Throw away what a broken-off statement still sends."""
+    """Throw away what a broken-off statement still sends. Raises psycopg's errors."""
     while (result := _result(session)) is not None:
         if result.status == pq.ExecStatus.COPY_OUT:
             fetcher = fetcher_of(session.pgconn)
-            while (state := fetcher.fetch()) not in (END, FAILED):
+            while (state := _fetched(session, fetcher)) != END:
                 fetcher.take()
                 if state == 0:
                     session.wait_readable()

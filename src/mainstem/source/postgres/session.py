@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from threading import Lock
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -44,6 +45,11 @@ class Session(psycopg.Connection[tuple[Any, ...]]):
 
     silence_limit: float = 60.0
     on_silence: Callable[[], bool] | None = None
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.in_use = Lock()
+        """Held by whoever calls libpq behind psycopg's back, and by whoever ends the connection."""
 
     def wait(
         self,
@@ -153,7 +159,8 @@ def close(session: Session) -> None:
         return
     if session.pgconn.transaction_status == pq.TransactionStatus.ACTIVE:
         cancel(session)
-    session.close()
+    with session.in_use:
+        session.close()
 
 
 def cancel(session: Session) -> None:
@@ -161,7 +168,8 @@ def cancel(session: Session) -> None:
     try:
         session.cancel_safe(timeout=5)
     except (psycopg.Error, OSError):
-        session.pgconn.finish()
+        with session.in_use:
+            session.pgconn.finish()
 
 
 @contextmanager

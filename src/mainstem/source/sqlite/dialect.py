@@ -24,6 +24,7 @@ from mainstem.source.sqlite.decode import holds
 _FORMS = {**PLAINEST, Kind.FLOAT: Form.DOUBLE_BITS, Kind.BINARY: Form.BINARY_HASH}
 # printf() is exact up to 15 significant digits; beyond that the digits are made from the shortest text.
 _PRINTF_DIGITS = 15
+_REMEMBERED = 64  # bytes: longer texts would fill the memory
 
 
 def quote(name: str) -> str:
@@ -227,7 +228,6 @@ def _fits(encoding: str) -> Callable[[str, Any, str], bool]:
     encoding."""
     codec = encoding.lower()
 
-    @lru_cache(maxsize=1 << 16)
     def asked(type_: str, value: Any, storage: str) -> bool:
         if storage == "text":
             try:
@@ -236,7 +236,13 @@ def _fits(encoding: str) -> Callable[[str, Any, str], bool]:
                 return False
         return holds(Type.parse(type_), value)
 
-    return asked
+    remembered = lru_cache(maxsize=1 << 16)(asked)
+
+    def answered(type_: str, value: Any, storage: str) -> bool:
+        long = isinstance(value, bytes) and len(value) > _REMEMBERED
+        return (asked if long else remembered)(type_, value, storage)
+
+    return answered
 
 
 def _json(encoding: str) -> Callable[[Any, str], str]:
