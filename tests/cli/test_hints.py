@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import typer
 import typer.main
 
 import mainstem
-from mainstem.cli.main import app
+from mainstem.cli.commands import register
 
 PACKAGE = Path(mainstem.__file__).parent
 
@@ -27,6 +28,8 @@ def hints() -> Iterator[tuple[str, str]]:
 
 def test_a_hint_names_no_command_that_does_not_exist() -> None:
     """A full disk was answered with `mainstem clean`, which nobody has."""
+    app = typer.Typer()
+    register(app)
     commands = set(vars(typer.main.get_command(app))["commands"])
     assert {"run", "plan", "export"} <= commands
     named = {
