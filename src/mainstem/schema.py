@@ -125,12 +125,16 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """What introspection found. `engine` is mysql, mariadb, postgres or sqlite."""
+    """What introspection found. `engine` is mysql, mariadb, postgres or sqlite.
+
+    `aside` is, if nobody named the schemas to read: which others hold how many tables that may be read.
+    """
 
     engine: str
     name: str
     version: str
     tables: tuple[Table, ...] = field(default=())
+    aside: tuple[tuple[str, int], ...] = ()
 
     def table(self, name: str) -> Table:
         """The table of that lake name; KeyError if there is none."""

@@ -7,14 +7,17 @@ import shutil
 import sqlite3
 import subprocess
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
+from mainstem.cli.commands.drafting import Looking, draft_database
 from mainstem.draft import SQLFLUFF
+from mainstem.schema import Database
 from servers.mariadb import MariaDB
-from support import Cli
+from support import Cli, table
 
 SCHEMAS = Path(__file__).parents[1] / "data" / "stars" / "schemas"
 
@@ -309,3 +312,13 @@ def test_a_variable_that_is_set_need_not_be_set(
     assert "export INIT_TOLD_URL=" in cli("init", str(tmp_path / "one"), "--from", url)[2]
     monkeypatch.setenv("INIT_TOLD_URL", url)
     assert "export" not in cli("init", str(tmp_path / "two"), "--from", url)[2]
+
+
+def test_schemas_that_were_not_read_are_told() -> None:
+    source = Database(
+        "postgres", "shop", "15", (table("clients", "id int"),), aside=(("sales", 14), ("Billing", 1))
+    )
+    told = draft_database(source, None, Looking.of(False, None, None, None)).told
+    assert "other schemas were not read: sales (14 tables) and Billing (1 table)" in told[0]
+    assert "?schema=" in told[0]
+    assert draft_database(replace(source, aside=()), None, Looking.of(False, None, None, None)).told == ()

@@ -13,6 +13,7 @@ from mainstem.contract.model_checks import (
     Promise,
     Reference,
     Verdict,
+    nine_digits,
     number_text,
     questions,
     same_number,
@@ -236,6 +237,23 @@ def test_same_number(left: str | None, right: str | None, approximate: bool, sam
 )
 def test_number_text(value: str | None, text: str) -> None:
     assert number_text(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "proven"),
+    [
+        ("300739.6195197353", "300739.620"),
+        ("1234567890123.25", "1234567890123"),
+        ("0.1", "0.100000000"),
+        ("-2.5e-7", "-0.000000250000000"),
+        ("1e+30", "1e+30"),
+        ("0.0", "0.000000000"),
+        ("nan", "nan"),
+        (None, None),
+    ],
+)
+def test_a_floating_sum_says_no_digit_that_was_not_compared(value: str | None, proven: str | None) -> None:
+    assert nine_digits(value) == proven
 
 
 def test_table_name() -> None:

@@ -254,3 +254,35 @@ def test_a_dashboard_splits_by_what_things_are_and_not_by_what_people_are_called
     assert "genre_label" in found
     assert "borrower_kind" in found
     assert not [name for name in found if "given" in name or "surname" in name]
+
+
+# --- names and notes ------------------------------------------------------------------------------------
+
+VANS = """
+depots: id, depotName, city
+vans: id, depot_id -> depots, home_depot -> depots, plate
+trips: id, van_id -> vans, depot_id -> depots, day date, weight num
+"""
+
+
+def test_a_name_is_not_said_twice() -> None:
+    star = draft(database(VANS))
+    (vans,) = (dimension for dimension in star.dimensions if dimension.table == "vans")
+    names = [attribute.name for attribute in vans.attributes]
+    assert "home_depot_name" in names
+    assert not any("depot_depot" in name for name in names)
+
+
+def test_a_numeric_without_precision_is_told() -> None:
+    """It arrives as text, so that nothing is summed: somebody who expects a measure should read why."""
+    source = database(VANS)
+    assert not any("without precision" in note for note in draft(source).notes)
+    tables = []
+    for table in source.tables:
+        columns = tuple(
+            replace(c, type=Type(Kind.STRING), native="numeric") if c.name == "weight" else c
+            for c in table.columns
+        )
+        tables.append(replace(table, columns=columns))
+    notes = draft(replace(source, tables=tuple(tables))).notes
+    assert [note for note in notes if "without precision" in note and note.startswith("trips: weight")]

@@ -67,6 +67,17 @@ def test_f18_a_disk_that_is_full_from_some_call_on(world: World, calls: list[str
     assert world.shows() in (world.ledger.now - 1, world.ledger.now)  # a receipt may be what found no room
 
 
+def test_f18_a_disk_that_is_full_when_the_served_file_is_made(world: World) -> None:
+    """What the engine says of its own file is told with the way out, which then works."""
+    fault = Fault(match=".mainstem/serve", ops="w", when=1, times=ALWAYS, error=errno.ENOSPC)
+    done = world.call("run", fault=fault)
+    assert done.fired
+    assert done.code == 4, done.text
+    assert "free some space" in done.err, done.text
+    world.well("run", "--resume")
+    world.converges()
+
+
 @pytest.mark.parametrize("nth", every(3, range(8)))
 def test_f19_one_call_fails(world: World, calls: list[str], nth: int) -> None:
     """EIO once, at a call somewhere in the run: nothing is tried again as if it had not been."""

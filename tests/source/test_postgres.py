@@ -137,6 +137,12 @@ def test_a_key_into_a_table_that_is_left_out(shop: str) -> None:
     assert database.table("lines").foreign_keys == (ForeignKey(("order",), "orders", ("id",)),)
 
 
+def test_schemas_that_nobody_named_are_told(server: Postgres, shop: str) -> None:
+    """A database may have its tables elsewhere than in `public`; whoever named schemas has chosen."""
+    assert dict(PostgresSource.from_url(shop).introspect().aside) == {"sales": 2}
+    assert PostgresSource.from_url(shop + "?schema=sales").introspect().aside == ()
+
+
 def test_include_and_exclude(shop: str) -> None:
     options = SourceOptions(schemas=("public", "sales"), include=("sales__*", "c*"), exclude=("child",))
     names = [table.name for table in PostgresSource.from_url(shop, options).introspect().tables]

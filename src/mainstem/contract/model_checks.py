@@ -185,8 +185,9 @@ def sum_verdict(
     name, table = f"sum of {column}", f"{RAW}.{promise.grain}"
     if same_number(here, there, approximate=floating):
         how = ", to 9 digits (floating point)" if floating else ""
-        text = f"{column}: {number_text(here)}, the sum of {equals} over {table}{how}"
-        return Verdict(name, True, text, facts={"measure": column, "sum": here, "equals": equals})
+        proven = nine_digits(here) if floating else here
+        text = f"{column}: {number_text(proven)}, the sum of {equals} over {table}{how}"
+        return Verdict(name, True, text, facts={"measure": column, "sum": proven, "equals": equals})
     text = f"{column} sums to {number_text(here)}, but {equals} over {table} to {number_text(there)}"
     return Verdict(name, False, text, facts={"measure": column, "sum": here, "expected": there})
 
@@ -291,6 +292,17 @@ def number_text(value: str | None) -> str:
         return value
     whole, point, places = f"{number:,f}".partition(".")
     return f"{whole}{point}{places[:2]}{places[2:].rstrip('0')}"
+
+
+def nine_digits(value: str | None) -> str | None:
+    """A floating-point sum as far as it is proven: no place after its ninth digit."""
+    if value is None:
+        return None
+    number = Decimal(value)
+    if not number.is_finite() or number.adjusted() > 27:
+        return value
+    places = max(0, 8 - max(number.adjusted(), -20))
+    return f"{round(number, places):f}"
 
 
 def table_name(text: str) -> TableName:

@@ -130,10 +130,13 @@ def _names_at(node: Node, hop: Hop, prefix: str, taken: naming.Names) -> list[So
     shown = tuple(c for c in node.columns(Use.PERSON) if node.said_of[c.name][-1] in names) or node.columns(
         Use.LABEL
     )
-    return [
-        SourceColumn(taken.take(words.snake([prefix, *node.said_of[c.name]])), c.name, (hop,))
-        for c in shown[:3]
-    ]
+    return [SourceColumn(taken.take(_under(prefix, node.said_of[c.name])), c.name, (hop,)) for c in shown[:3]]
+
+
+def _under(prefix: str, said: tuple[str, ...]) -> str:
+    """`home_depot` and *depot name* → home_depot_name: a word is not said twice."""
+    repeated = len(said) > 1 and said[0] == prefix.rpartition("_")[2]
+    return words.snake([prefix, *said[repeated:]])
 
 
 def _folded_columns(

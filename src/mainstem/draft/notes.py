@@ -10,6 +10,8 @@ from mainstem.draft.graph import Graph
 from mainstem.draft.profile import ENOUGH
 from mainstem.draft.shapes import Shape
 from mainstem.draft.star import Star, link_text
+from mainstem.schema import Kind
+from mainstem.text import joined
 
 Rule = Callable[[Found, Star], Iterator[str]]
 
@@ -71,6 +73,24 @@ def _empty_columns(found: Found, star: Star) -> Iterator[str]:
             yield f"{node.name}: {', '.join(empty)} never has a value; left out."
 
 
+def _numbers_as_texts(found: Found, star: Star) -> Iterator[str]:
+    """PostgreSQL's numeric without precision holds what no decimal does: it arrives as text, and adds up as
+    none."""
+    for node in found.graph.nodes.values():
+        texts = [
+            column.name
+            for column in node.table.columns
+            if column.native.lower() in ("numeric", "decimal")
+            and column.type.kind is Kind.STRING
+            and node.uses[column.name] not in LEFT_OUT | {Use.KEY}
+        ]
+        if texts:
+            yield (
+                f"{node.name}: {joined(texts)}: a numeric without precision arrives as text, so no measure "
+                "was drafted; in a model: cast(… as decimal(18, 4))."
+            )
+
+
 def _mostly_missing(found: Found, star: Star) -> Iterator[str]:
     for fact in star.facts:
         for link in fact.links:
@@ -92,7 +112,9 @@ def _histories(found: Found, star: Star) -> Iterator[str]:
             )
 
 
-RULES: tuple[Rule, ...] = (_asked, _split_groups, _mostly_missing, _empty_columns, _histories, _sampled)
+RULES: tuple[Rule, ...] = (
+    _asked, _split_groups, _numbers_as_texts, _mostly_missing, _empty_columns, _histories, _sampled,
+)  # fmt: skip
 
 
 def notes_of(found: Found, star: Star) -> tuple[str, ...]:

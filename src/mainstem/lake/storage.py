@@ -89,7 +89,8 @@ def unavailable(error: OSError, name: TableName | None = None) -> LakeUnavailabl
         return LakeUnavailable(
             "no space left on the lake's disk; nothing was changed",
             where=where,
-            hint="free some space (mainstem clean removes what no release uses), then run again",
+            hint="free some space, then run again: the run removes what no release uses, and a smaller "
+            "keep_releases more of it",
         )
     if code == errno.EFBIG:
         return LakeUnavailable(

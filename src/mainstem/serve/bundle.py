@@ -392,6 +392,8 @@ def _engine(doing: str) -> Iterator[None]:
     try:
         yield
     except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
-        raise LakeUnavailable(f"cannot {doing}: {first_line(error)}") from error
+        full = "No space left" in str(error)
+        hint = "free some space, then: mainstem run --resume" if full else ""
+        raise LakeUnavailable(f"cannot {doing}: {first_line(error)}", hint=hint) from error
     except duckdb.Error as error:
         raise EngineFailed(f"cannot {doing}: {failure(str(error)).message}") from error

@@ -22,7 +22,7 @@ from mainstem.project.secrets import redact, secrets_of
 from mainstem.schema import Database
 from mainstem.source.guard import unguarded
 from mainstem.source.port import Source, SourceOptions
-from mainstem.text import nearest
+from mainstem.text import count, joined, nearest
 
 if TYPE_CHECKING:
     from mainstem.draft import Profile, Star
@@ -259,6 +259,9 @@ def draft_database(database: Database, source: Source | None, looking: Looking) 
         limits = Limits(looking.rows, looking.seconds)
         profile = profile_source(source, with_links(database, looking.links), limits)
         lines = told(profile, limits)
+    if database.aside:
+        several = joined(f"{name} ({count(number, 'table')})" for name, number in database.aside)
+        lines.insert(0, f"other schemas were not read: {several}; to read them: --from 'URL?schema=ONE,TWO'")
     return _drafted(database, profile, looking.links, lines)
 
 

@@ -80,6 +80,14 @@ SELECT n.nspname::text, count(c.oid) FROM pg_namespace n
 LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p')
 WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' GROUP BY 1 ORDER BY 1
 """
+# Of the server, and by schema how many tables the user may see: for a note on those that are not read.
+SERVER = """
+SELECT current_setting('server_version'), current_database()::text, ARRAY(
+  SELECT n.nspname::text FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid
+  WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+    AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+    AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') ORDER BY 1)
+"""
 
 
 @dataclass(frozen=True, slots=True)

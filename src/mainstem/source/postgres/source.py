@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -20,7 +21,7 @@ from mainstem.source.postgres.copying import Copied, drain
 from mainstem.source.postgres.decode import Choice, decoder_of
 from mainstem.source.postgres.diagnose import findings
 from mainstem.source.postgres.dialect import HASH_PROBE, PostgresDialect
-from mainstem.source.postgres.introspect import PARENTS, tables_of
+from mainstem.source.postgres.introspect import PARENTS, SERVER, tables_of
 from mainstem.source.postgres.layout import Layout, altered, layout_of, require_unaltered
 from mainstem.source.postgres.misfit import Misfit, error_of
 from mainstem.source.postgres.pages import PAGES, literal_name, number_of_parts, page_ranges
@@ -206,15 +207,13 @@ class PostgresSource:
     def introspect(self) -> Database:
         with self._connected() as session, mapped(self.address):
             self._look(session)
-            tables = tables_of(
-                partial(statement, session), self.options.schemas or self.address.schemas, self.options
-            )
-            ((version, name),) = statement(
-                session, "SELECT current_setting('server_version'), current_database()::text"
-            )
+            schemas = self.options.schemas or self.address.schemas
+            tables = tables_of(partial(statement, session), schemas, self.options)
+            ((version, name, seen),) = statement(session, SERVER)
             server = session.info.server_version
         tables = tuple(replace(table, parts=number_of_parts(table, server)) for table in tables)
-        return Database("postgres", name, version, tables)
+        aside = Counter(schema for schema in seen if not schemas and schema != "public")
+        return Database("postgres", name, version, tables, tuple(aside.items()))
 
     @contextmanager
     def snapshot(self) -> Iterator[PostgresSnapshot]:
