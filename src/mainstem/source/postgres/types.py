@@ -38,6 +38,19 @@ _WIRE = {
     Kind.TIMESTAMP: "timestamp",
     Kind.TIMESTAMPTZ: "timestamptz",
 }
+_TRAVELS = {  # as format_type writes them; a type of the user's has its schema in front
+    Kind.BOOLEAN: "boolean",
+    Kind.INT: "integer",
+    Kind.LONG: "bigint",
+    Kind.DECIMAL: r"numeric\(\d+,\d+\)",
+    Kind.FLOAT: "real",
+    Kind.DOUBLE: "double precision",
+    Kind.STRING: r"text|character varying(\(\d+\))?",
+    Kind.BINARY: "bytea",
+    Kind.DATE: "date",
+    Kind.TIMESTAMP: r"timestamp(\(\d\))? without time zone",
+    Kind.TIMESTAMPTZ: r"timestamp(\(\d\))? with time zone",
+}
 _MONEY_DIGITS = 19  # money is a 64-bit count of the smallest unit
 _MAX_PRECISION = 38
 
@@ -85,9 +98,12 @@ def quote(name: str) -> str:
 
 
 def wire(column: Column) -> str:
-    """The column as COPY selects it: cast to the one type whose binary form the decoders know."""
+    """The column as COPY selects it: of the one type whose binary form the decoders know. A cast that changes
+    nothing is left out all the same: the server hands a table's own rows on, and need not form others."""
     sql = value(column)
-    return sql if is_time(column) or is_padded(column) else f"{sql}::{_WIRE[column.type.kind]}"
+    kind = column.type.kind
+    known = is_time(column) or is_padded(column) or re.fullmatch(_TRAVELS[kind], column.native)
+    return sql if known else f"{sql}::{_WIRE[kind]}"
 
 
 def may_exceed(column: Column) -> bool:
