@@ -369,7 +369,8 @@ def connect(project_dir: str | os.PathLike[str] | None = None) -> duckdb.DuckDBP
     """A read-only DuckDB connection on the current release of a project: `raw.TABLE`, `MODEL`.
 
     `project_dir` defaults to MAINSTEM_PROJECT_DIR, then to the working directory. Raises UsageError if
-    there is no project or no release yet.
+    there is no project or no release yet. A UNION of many rows is best asked with `.sql(…).execute()` or
+    `.sql(…).to_arrow_table()`: DuckDB's `.execute(…)` can wait for ever, see `engine.united`.
     """
     directory = Path(project_dir or os.environ.get("MAINSTEM_PROJECT_DIR") or ".")
     project = load_project(directory)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
@@ -166,31 +164,6 @@ def test_streams_are_bounded_and_independent(engine: DuckDB) -> None:
     sizes = [(a.num_rows, b.num_rows) for a, b in zip(one, two, strict=True)]
     assert max(max(pair) for pair in sizes) <= 2048
     assert sum(a for a, _ in sizes) == 100_000
-
-
-UNITED = """
-import sys
-from pathlib import Path
-import duckdb
-from mainstem.engine.duckdb import DuckDB
-from mainstem.engine.session import Limits
-
-file, rows = sys.argv[1], 6_000_000
-rows = f"select i, i % 50 as q from range({rows}) as r(i)"
-duckdb.sql(f"copy ({rows}) to '{file}' (format parquet, row_group_size 20000)")
-engine = DuckDB(Path(file + "-tmp"), Limits(threads=2))
-one = f"select a.* from '{file}' as a anti join (select i from '{file}' where q = 1) as b on a.i = b.i"
-two = f"select * from '{file}' where i in (select i from '{file}' where q = 2)"
-schema, batches = engine.stream(f"{one} Union all {two}")
-print(schema.names, sum(batch.num_rows for batch in batches))
-"""
-
-
-def test_a_union_of_many_rows_comes_to_its_end(tmp_path: Path) -> None:
-    """DuckDB 1.5 waits for itself for ever when it streams these rows from two threads."""
-    program = [sys.executable, "-c", UNITED, str(tmp_path / "rows.parquet")]
-    done = subprocess.run(program, capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout == "['i', 'q'] 6000000\n"
 
 
 def test_a_union_arrives_as_it_is_described(engine: DuckDB) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -196,6 +197,21 @@ def test_an_answer_has_a_bound(protected: duckdb.DuckDBPyConnection) -> None:
     assert len(wide) < 20_000
     many = answer(protected.cursor(), SqlRequest(sql="from range(1_000_000)", limit=10**9), Limits(rows=50))
     assert many.count(b"[") == 52
+
+
+def test_a_union_has_the_same_bounds(protected: duckdb.DuckDBPyConnection) -> None:
+    cursor = protected.cursor()
+    for end in (3, 5):
+        sql = f"select range as a, 2.50 as a from range({end}) union all select 9, 8"
+        document = json.loads(answer(cursor, SqlRequest(sql=sql, limit=4), LIMITS))
+        assert [column["type"] for column in document["columns"]] == ["BIGINT", "DECIMAL(12,2)"]
+        assert document["rows"][:3] == [["0", "2.50"], ["1", "2.50"], ["2", "2.50"]]
+        assert (len(document["rows"]), document["truncated"]) == (4, end == 5)
+    hungry = "select repeat('x', 1_000_000) || range from range(1000) union all select 'y'"
+    with pytest.raises(UsageError, match="200MB of memory"):
+        answer(cursor, SqlRequest(sql=hungry), LIMITS)
+    explained = json.loads(answer(cursor, SqlRequest(sql="explain select 1 union select 2"), LIMITS))
+    assert "UNION" in explained["rows"][0][1]
 
 
 def test_who_asks_for_a_source_table_is_told_where_it_is(protected: duckdb.DuckDBPyConnection) -> None:

@@ -321,6 +321,34 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
         yield running
 
 
+def random_literal(rng: random.Random, native: str) -> str:
+    """SQL for some value of this type, NULL now and then."""
+    word = native.split("(")[0].split()[0]
+    big, micros = rng.getrandbits(64), rng.randrange(10**6)
+    text = "".join(rng.choice("aé|\\ñ z") for _ in range(rng.randrange(9)))
+    literals: dict[str, Any] = {
+        "bit": big % (1 << (int(native[4:-1]))) if word == "bit" else 0,
+        "tinyint": rng.randint(-128, 127),
+        "int": rng.randint(0, 2**31 - 1),
+        "bigint": big >> 1,
+        "decimal": f"{rng.choice(['', '-'])}{rng.randrange(10**8)}.{rng.randrange(10**5)}",
+        "float": repr(rng.gauss(0, 1e6)) + "e0",
+        "double": f"{rng.gauss(0, 1):.17e}",
+        "date": f"'{rng.randint(1, 9999):04}-02-{rng.randint(1, 28):02}'",
+        "datetime": f"'{rng.randint(1, 9999):04}-11-30 {rng.randrange(24)}:05:06.{micros:06}'",
+        "timestamp": f"'{rng.randint(1971, 2037)}-03-31 02:30:00.{rng.randrange(1000):03}'",
+        "time": f"'{rng.randint(-838, 838)}:{rng.randrange(60):02}:01.{micros:06}'",
+        "year": rng.choice([0, 1901, 2024, 2155]),
+        "enum": rng.choice(["'a'", "'é'", "''"]),
+        "set": rng.choice(["''", "'z,x'", "'y'"]),
+    }
+    if rng.random() < 0.08:
+        return "NULL"
+    if word in ("blob", "binary"):
+        return f"X'{rng.randbytes(rng.randrange(8)).hex()}'"
+    return str(literals[word]) if word in literals else "'" + text.replace("\\", "\\\\") + "'"
+
+
 def test_random_rows_of_the_server(server: MariaDB) -> None:
     """Both decoders, and the server's own checksum of each row against one computed from Arrow."""
     rng = random.Random(20)
@@ -340,34 +368,10 @@ def test_random_rows_of_the_server(server: MariaDB) -> None:
         *("binary(7)", "enum('a','é','')", "set('x','y','z')", "varchar(9) character set utf8mb3"),
     ]
 
-    def literal(native: str) -> str:
-        word = native.split("(")[0].split()[0]
-        big, micros = rng.getrandbits(64), rng.randrange(10**6)
-        text = "".join(rng.choice("aé|\\ñ z") for _ in range(rng.randrange(9)))
-        literals: dict[str, Any] = {
-            "bit": big % (1 << (int(native[4:-1]))) if word == "bit" else 0,
-            "tinyint": rng.randint(-128, 127),
-            "int": rng.randint(0, 2**31 - 1),
-            "bigint": big >> 1,
-            "decimal": f"{rng.choice(['', '-'])}{rng.randrange(10**8)}.{rng.randrange(10**5)}",
-            "float": repr(rng.gauss(0, 1e6)) + "e0",
-            "double": f"{rng.gauss(0, 1):.17e}",
-            "date": f"'{rng.randint(1, 9999):04}-02-{rng.randint(1, 28):02}'",
-            "datetime": f"'{rng.randint(1, 9999):04}-11-30 {rng.randrange(24)}:05:06.{micros:06}'",
-            "timestamp": f"'{rng.randint(1971, 2037)}-03-31 02:30:00.{rng.randrange(1000):03}'",
-            "time": f"'{rng.randint(-838, 838)}:{rng.randrange(60):02}:01.{micros:06}'",
-            "year": rng.choice([0, 1901, 2024, 2155]),
-            "enum": rng.choice(["'a'", "'é'", "''"]),
-            "set": rng.choice(["''", "'z,x'", "'y'"]),
-        }
-        if rng.random() < 0.08:
-            return "NULL"
-        if word in ("blob", "binary"):
-            return f"X'{rng.randbytes(rng.randrange(8)).hex()}'"
-        return str(literals[word]) if word in literals else "'" + text.replace("\\", "\\\\") + "'"
-
     declared = ", ".join(f"c{number} {native}" for number, native in enumerate(natives))
-    rows = ",\n".join("(" + ", ".join(literal(native) for native in natives) + ")" for _ in range(1500))
+    rows = ",\n".join(
+        "(" + ", ".join(random_literal(rng, native) for native in natives) + ")" for _ in range(1500)
+    )
     server.execute(f"CREATE TABLE f ({declared}); INSERT INTO f VALUES {rows}", "fuzz")
     tables = {}
     for kernel in (False, True):

@@ -19,7 +19,7 @@ CATALOG: list[dict[str, Any]] = [
             _column("order_number", "int32", text="The order"),
             _column("line_number", "int16"),
             _column("customer_key", "int64", references="dim_customers.customer_key"),
-            _column("amount", "decimal(20,2)", text="quantity × price"),
+            _column("amount", "decimal(20,2)", True, text="quantity × price"),
         ],
         "sql": "select o.orderNumber as order_number, d.quantityOrdered * d.priceEach as amount\n"
                "from raw.orderdetails d join raw.orders o using (orderNumber)",

@@ -118,6 +118,17 @@ def test_the_console_shows_rows_as_they_are(opener: Opener) -> None:
     expect(page.get_by_role("alert")).to_contain_text("Only one SELECT at a time.")
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_catalog_says_in_one_line_what_may_be_null(opener: Opener, width: int) -> None:
+    said = opener("/catalog", width=width).get_by_text("may be NULL", exact=True)
+    lines = """said => {
+        const range = document.createRange();
+        range.selectNodeContents(said.firstChild ?? said);
+        return range.getClientRects().length;
+    }"""
+    assert said.evaluate(lines) == 1
+
+
 def test_the_catalog_finds_tables_by_column(opener: Opener, site: Site) -> None:
     page = opener("/catalog")
     expect(page.locator("article h2").first).to_have_text("mart.fact_order_lines")

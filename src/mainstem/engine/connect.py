@@ -66,4 +66,4 @@ def _lock(opened: duckdb.DuckDBPyConnection, made: list[views.View]) -> None:
 def select(opened: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
     """The result of one SELECT, as DuckDB types it. EngineFailed with DuckDB's words if it is wrong."""
     with session.mapped():
-        return opened.execute(sql).to_arrow_table()
+        return opened.sql(sql).to_arrow_table()  # `execute` can wait for ever, see `united`

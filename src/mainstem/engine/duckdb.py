@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,17 +11,12 @@ from threading import Lock
 import duckdb
 import pyarrow as pa
 
-from mainstem.engine import functions, session, views
+from mainstem.engine import functions, session, united, views
 from mainstem.engine.proofdialect import ProofDialect
 from mainstem.engine.results import Shape
 from mainstem.engine.session import Limits
 from mainstem.errors import EngineFailed, UsageError, Where
 from mainstem.schema import MART, Column, TableName
-
-# DuckDB 1.5 can wait for itself for ever when it hands out a UNION's rows as they come: all of them are
-# computed first, into a table that goes to the disk if it is large, and with the cursor.
-_UNION = re.compile(r"\bunion\b", re.IGNORECASE)
-_WHOLE = 'temp."mainstem rows"'
 
 
 class DuckDB:
@@ -125,9 +119,8 @@ class DuckDB:
         cursor = self._session.cursor()
         try:
             with session.mapped():
-                if _UNION.search(statement) and not statement.upper().startswith("EXPLAIN"):
-                    cursor.execute(f"CREATE TEMP TABLE {_WHOLE} AS {statement}")
-                    statement = f"FROM {_WHOLE}"
+                if not statement.upper().startswith("EXPLAIN"):
+                    statement = united.computed(cursor, statement)
                 return cursor, cursor.execute(statement).to_arrow_reader(batch_rows)
         except BaseException:
             cursor.close()

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 from pydantic import BaseModel, ConfigDict, Field
 
+from mainstem.engine import united
 from mainstem.errors import UsageError
 from mainstem.schema import RAW
 from mainstem.serve import statement
@@ -76,7 +77,7 @@ def _run(cursor: duckdb.DuckDBPyConnection, query: statement.Query, rows: int, l
     cursor.execute(f"select * {inner} limit 0")
     columns = _columns(cursor)
     chosen = ", ".join(_as_text(place, type_) for place, (_name, type_) in enumerate(columns, start=1))
-    cursor.execute(f"select {chosen} {inner} limit {rows + 1}")
+    cursor.execute(united.computed(cursor, f"select {chosen} {inner} limit {rows + 1}"))
     return (columns, *_fetch(cursor, columns, rows, limits))
 
 

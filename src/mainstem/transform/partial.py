@@ -237,7 +237,7 @@ def _told_apart(column: Column) -> str:
     if column.type.kind in (Kind.FLOAT, Kind.DOUBLE):
         return f"signbit({quoted(column.name)})"
     if column.type.kind is Kind.DECIMAL and column.type.precision > _WORD:
-        return f"cast({quoted(column.name)} as double)"
+        return f"cast({quoted(column.name)} as varchar)"
     return ""
 
 

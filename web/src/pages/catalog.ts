@@ -27,7 +27,7 @@ function columns(entry: TableEntry, names: readonly string[]): HTMLElement {
   const rows = entry.columns.map((column) => [
     h("span", { class: "mono" }, column.name),
     h("span", { class: "mono soft" }, column.type),
-    column.nullable === true ? "may be NULL" : "",
+    column.nullable === true ? h("span", { class: "nowrap" }, "may be NULL") : "",
     reference(column.references, names),
     column.description ?? "",
   ]);
