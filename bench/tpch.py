@@ -87,7 +87,8 @@ def mariadb(home: Path, scale: str, *, stamped: bool = False) -> Iterator[MariaD
     changed, in an indexed column `updated_at`, as an application's tables do and TPC-H's do not."""
     folder = home / (f"mariadb-{scale}-stamped" if stamped else f"mariadb-{scale}")
     done = folder / "loaded"
-    options = ("innodb-buffer-pool-size=3G", "innodb-log-file-size=1G", "local-infile=1", "skip-log-bin")
+    options = ["innodb-buffer-pool-size=3G", "innodb-log-file-size=1G", "local-infile=1"]
+    options += [] if stamped else ["skip-log-bin"]  # where an application writes, others follow its log
     with MariaDB(folder, options) as server:
         if not done.exists():
             files = csv_files(home, scale)

@@ -77,7 +77,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return make_project(tmp_path / "p", {})
 
 
-HERE = {"hostname": "here", "port": "3306", "server_id": "1"}
+HERE = {"hostname": "here", "port": "3306", "server_id": "1", "binlog_file": "b.1", "binlog_position": "7"}
 ROWS = """
 pragma journal_mode = wal;
 create table t (id integer primary key, note text, updated_at timestamp);
@@ -160,15 +160,18 @@ def test_rows_are_counted_beside(followed: Path) -> None:
     assert ask(followed, "select count(*) from raw.t") == [(4,)]
 
 
-def test_rows_that_came_in_between_are_counted_again_in_the_snapshot(followed: Path) -> None:
+def test_rows_that_came_in_between_are_no_rows_of_the_snapshot(followed: Path) -> None:
+    """As many as are gone: the witness's number is that of the rows in the lake."""
+    execute_sql(followed / "shop.db", "delete from t where id = 2")
     late = "insert into t values (9, 'z', '2024-01-09 10:00:00')"
+    later = HERE | {"binlog_position": "8"}
     source, messages = watched(
-        followed, places=(HERE, HERE), between=lambda: execute_sql(followed / "shop.db", late)
+        followed, places=(HERE, later), between=lambda: execute_sql(followed / "shop.db", late)
     )
-    assert (messages, source.counted) == ("", [1, 0])
-    assert ask(followed, "select count(*) from raw.t") == [(3,)]
+    assert (messages, source.counted) == ("", [0])
+    assert ask(followed, "select list(id order by id) from raw.t") == [([1, 3],)]
     assert watched(followed, places=(HERE, HERE))[1] == ""
-    assert ask(followed, "select count(*) from raw.t") == [(4,)]
+    assert ask(followed, "select list(id order by id) from raw.t") == [([1, 3, 9],)]
 
 
 def test_rows_that_are_gone_are_found(followed: Path) -> None:
@@ -178,9 +181,14 @@ def test_rows_that_are_gone_are_found(followed: Path) -> None:
     assert ask(followed, "select list(id order by id) from raw.t") == [([1, 3],)]
 
 
-@pytest.mark.parametrize("places", [(), (HERE,), (HERE, HERE | {"hostname": "elsewhere"})])
-def test_another_server_is_not_asked_for_the_number(followed: Path, places: Any) -> None:
-    """It may show an earlier moment than the snapshot does."""
+NO_LOG = dict.fromkeys(("binlog_file", "binlog_position"), "")
+
+
+@pytest.mark.parametrize(
+    "other", [{"hostname": "elsewhere"}, {"binlog_position": "8"}, {"binlog_file": "b.2"}, NO_LOG]
+)
+def test_the_number_of_another_moment_is_not_asked_for(followed: Path, other: dict[str, str]) -> None:
+    places = (HERE | other if other is NO_LOG else HERE, HERE | other)
     execute_sql(followed / "shop.db", "delete from t where id = 2")
     source, messages = watched(followed, places=places, witness=lambda _: [(3,)])
     assert (messages, source.counted) == ("", [0])

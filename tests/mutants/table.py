@@ -301,11 +301,11 @@ MUTANTS = (
         _MORE,
     ),
     _m(
-        "another server's number of rows is believed",
+        "the number of rows of another moment is believed",
         "ingest/witness.py",
-        " or not same_place(position, self._snapshot.position)",
+        " or not same_moment(position, self._snapshot.position)",
         "",
-        "tests/ingest/test_witness.py -k another_server",
+        "tests/ingest/test_witness.py -k another_moment",
     ),
     _m(
         "the witness's number of rows is believed, whatever it is",

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from mainstem.errors import SourceRefused, SourceUnavailable, UsageError, ValueNotExact
+from mainstem.ingest.cursor import same_moment
 from mainstem.schema import Database, ForeignKey, Table
 from mainstem.source.mysql import MySQLSource
 from mainstem.source.mysql.address import TLS, parse_url
@@ -294,6 +295,14 @@ def test_the_position_is_the_snapshots_own(server: MariaDB, shop: MySQLSource) -
     assert (position["gtid"], position["binlog_file"], position["binlog_position"]) == (here, file, offset)
     assert position["server_id"] == "1"
     assert json.loads(position["non_transactional"]) == ["loose"]
+
+
+def test_two_snapshots_of_one_moment_are_known(server: MariaDB, shop: MySQLSource) -> None:
+    with shop.snapshot() as first, shop.snapshot() as second:
+        server.execute("INSERT INTO keyless VALUES (2, 'y')", "shop")
+        with shop.snapshot() as later:
+            assert same_moment(first.position, second.position)
+            assert not same_moment(first.position, later.position)
 
 
 def test_the_session_is_pinned_and_cannot_write(server: MariaDB, shop: MySQLSource) -> None:

@@ -24,6 +24,7 @@ OVERLAP_STEPS = 10_000  # numbers that transactions draw long before they commit
 _MARGIN = 60  # seconds: the server lists its transactions to the second, and not quite at once
 _AHEAD = timedelta(days=1)  # local time without a zone may be 14 hours ahead
 _PLACE = ("hostname", "port", "server_id")
+_LOGGED = ("binlog_file", "binlog_position")
 _IDENTITY = ("server_uuid", "server_uid", "system_identifier", "timeline")
 
 
@@ -121,11 +122,10 @@ def same_server(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
     return all(before[name] == now[name] for name in _IDENTITY if name in before and name in now)
 
 
-def same_place(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
-    """Whether two positions surely are of one server process's data, so that what was opened later cannot
-    show an earlier moment. MySQL and MariaDB say where they are; behind one address of a PostgreSQL there may
-    be several standbys."""
-    return all(before.get(name) and before.get(name) == now.get(name) for name in _PLACE)
+def same_moment(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Whether two snapshots surely show the same rows: they are of one server, and at one place of its binary
+    log, which MariaDB tells of a snapshot exactly. Nobody else does."""
+    return all(one.get(name) and one.get(name) == other.get(name) for name in (*_PLACE, *_LOGGED))
 
 
 def literal(value: Any) -> str:

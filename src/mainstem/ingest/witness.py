@@ -3,8 +3,8 @@
 The two see the source at moments that lie a few milliseconds apart, and no database says in general that
 they are one. They need not be: rows that equal the source as the witness saw it are proven by that. Where
 they do not, somebody may have written in between, and the question is asked again in the snapshot of the
-read itself (`Loader.settle`). The number of rows is asked in the same way, of a witness on the same server,
-which cannot have seen an earlier moment than the snapshot.
+read itself (`Loader.settle`). A number of rows proves less, for what was lost and what came in between may be
+as many: it is asked of a witness that surely sees the snapshot's own moment.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mainstem.contract import reconcile
 from mainstem.contract.canonical import SourceDialect
 from mainstem.contract.reconcile import Fingerprint, Side
 from mainstem.errors import MainstemError
-from mainstem.ingest.cursor import same_place
+from mainstem.ingest.cursor import same_moment
 from mainstem.ingest.values import Load
 from mainstem.schema import Table
 from mainstem.source.port import Snapshot, Source
@@ -61,9 +61,9 @@ class Witness:
         return asked
 
     def count(self, sql: str, position: Mapping[str, str]) -> Future[int] | None:
-        """The answer to a question for a number of rows, later; None unless the witness is at the same server
-        as a snapshot of that position, which was opened before it."""
-        if self._snapshot is None or not same_place(position, self._snapshot.position):
+        """The answer to a question for a number of rows, later; None unless the witness surely sees what
+        a snapshot of that position does."""
+        if self._snapshot is None or not same_moment(position, self._snapshot.position):
             return None
         asked = self._pool.submit(self._number, sql)
         self._asked.append(asked)
