@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext, suppress
@@ -33,6 +33,7 @@ FILE_BYTES = 16 << 20  # a change of few rows writes few files again; readers ga
 SHARE = 64  # while a table is small its files are smaller: by its size so far, from
 FIRST_BYTES = 4 << 20  # these on
 SAMPLE = 50_000  # rows by which encodings are chosen
+WAITING = 1  # groups that are ready beside the one that is encoded: readers of several parts come in waves
 DISTINCT = 0.5  # a column with a larger share of distinct values gets no dictionary,
 WHOLE_DISTINCT = 0.1  # whole numbers with a smaller one: their differences take less
 LONG_TEXT = 24  # bytes: texts that are longer on average get no statistics
@@ -147,26 +148,24 @@ def _feed_parts(
     syncer: ThreadPoolExecutor,
     items: Iterable[tuple[int, pa.RecordBatch | None]],
 ) -> None:
-    """One group is encoded while the next is gathered; parts that are read at the same time share the room
-    of a group."""
-    encoding: Future[None] | None = None
+    """Groups are encoded while the next ones are gathered; parts that are read at the same time share the
+    room of a group."""
+    encoding: deque[Future[None]] = deque()
     syncing: list[Future[None]] = []
 
-    def encode(part: int) -> Future[None] | None:
-        if encoding:
-            encoding.result()
-        group = feed.group(part)
-        return encoder.submit(feed.writers[part].group, group) if group else None
+    def encoded(waiting: int) -> None:
+        while len(encoding) > waiting:
+            encoding.popleft().result()
 
     for part, batch in items:
         if batch is not None and batch.num_rows:
             feed.add(part, batch)
         if batch is None or feed.sizes.get(part, 0) >= GROUP_BYTES // max(1, len(feed.sizes)):
-            encoding = encode(part)
+            encoded(WAITING)
+            if group := feed.group(part):
+                encoding.append(encoder.submit(feed.writers[part].group, group))
         if batch is None:
-            if encoding:
-                encoding.result()
-            encoding = None
+            encoded(0)
             syncing.append(syncer.submit(feed.finish, part))
             while len(syncing) > 2:
                 syncing.pop(0).result()
