@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from mainstem.errors import UsageError, Where
 from mainstem.lake import Lake, Release
 from mainstem.project.config import Deletes, ProofLevel, TableConfig
-from mainstem.project.load import FILE, Project, load_project
+from mainstem.project.load import FILE, Project, read_project
 from mainstem.project.secrets import redact, secrets_of
 from mainstem.project.targets import AwsTarget, LocalTarget, SparkTarget, TargetConfig
 from mainstem.schema import Database, Table, TableName
@@ -373,7 +373,7 @@ def connect(project_dir: str | os.PathLike[str] | None = None) -> duckdb.DuckDBP
     `.sql(…).to_arrow_table()`: DuckDB's `.execute(…)` can wait for ever, see `engine.united`.
     """
     directory = Path(project_dir or os.environ.get("MAINSTEM_PROJECT_DIR") or ".")
-    project = load_project(directory)
+    project = read_project(directory)  # a broken model is no hindrance to what was published
     return connect_release(current_release(open_lake(project)))
 
 
