@@ -14,7 +14,7 @@ from support import run
 def test_a_release_is_read_whatever_the_models_are_now(tiny: Path) -> None:
     assert run(tiny).status == "published"
     model = sorted((tiny / "models").glob("**/*.sql"))[0]
-    model.write_text("/*\ngrain: [\n*/\nselect")
+    model.write_text("/* mainstem\ngrain: [")
     with mainstem.connect(tiny) as connection:
         assert connection.sql("select count(*) from raw.orders").fetchall() == [(5,)]
 
