@@ -272,16 +272,18 @@ def _every_file(lake: Lake, name: TableName) -> set[Path]:
     return found
 
 
-@pytest.mark.parametrize(("was", "now"), [(0.0, -0.0), (float("nan"), 1.0), (None, 0.0), (1.0, None)])
-def test_every_change_of_a_number_is_seen(tmp_path: Path, was: float | None, now: float | None) -> None:
-    one = model("select o as order_key, w, w < 0 or 1 / w < 0 as negative from raw.weights")
-    shop = Shop(Lake(tmp_path), {"weights": [(1, was), (2, float("nan")), (2, float("nan"))]})
+def _after_a_change(
+    folder: Path, sql: str, table: str, rows: list[tuple[Any, ...]], changed: tuple[Any, ...]
+) -> list[dict[str, Any]]:
+    """The model's rows of key 1, built in part after the table's first row has changed."""
+    one = model(sql)
+    shop = Shop(Lake(folder), {table: rows})
     shop.commit()
-    with Sliced(tmp_path / "tmp") as engine:
+    with Sliced(folder / "tmp") as engine:
         engine.attach({name: version.metadata_location for name, version in shop.versions.items()})
         head, _ = built(engine, shop.lake, one, shop, "")
         before = dict(shop.versions)
-        shop.rows["weights"][0] = (1, now)
+        shop.rows[table][0] = changed
         shop.parts.clear()  # all files are new, as after a whole load
         shop.commit()
         partial = consider(one, head, before, shop.versions)
@@ -289,7 +291,17 @@ def test_every_change_of_a_number_is_seen(tmp_path: Path, was: float | None, now
         version, how = built(engine, shop.lake, one, shop, partial)
         assert how == "in part: 1 key of 3 computed again"
         engine.attach({TableName("mart", "fact"): version.metadata_location})
-        rows = engine.query("select w, negative from mart.fact where order_key = 1").to_pylist()
+        found: list[dict[str, Any]] = engine.query(
+            "select w, negative from mart.fact where order_key = 1"
+        ).to_pylist()
+    return found
+
+
+@pytest.mark.parametrize(("was", "now"), [(0.0, -0.0), (float("nan"), 1.0), (None, 0.0), (1.0, None)])
+def test_every_change_of_a_number_is_seen(tmp_path: Path, was: float | None, now: float | None) -> None:
+    sql = "select o as order_key, w, w < 0 or 1 / w < 0 as negative from raw.weights"
+    weights = [(1, was), (2, float("nan")), (2, float("nan"))]
+    rows = _after_a_change(tmp_path, sql, "weights", weights, (1, now))
     expected = None if now is None else str(now).startswith("-")
     assert [row["negative"] for row in rows] == [expected]
     assert str(rows[0]["w"]) == str(now)
@@ -303,21 +315,7 @@ CLOSE = (2**126 + 2**62 + 1, 2**126 + 2**64 + 2**62)  # … and of equal double
     ("was", "now"), [(0, -1), (-1, 0), (2**64 + 2, 2**65 + 1), (0, 2**64 + 1), (5, -5), CLOSE]
 )
 def test_every_change_of_a_long_decimal_is_seen(tmp_path: Path, was: int, now: int) -> None:
-    one = model("select o as order_key, w, w < 0 as negative from raw.amounts")
-    amounts = [Decimal(f"{number}e-2") for number in (was, now, 7)]
-    shop = Shop(Lake(tmp_path), {"amounts": [(1, amounts[0]), (2, amounts[2]), (3, amounts[2])]})
-    shop.commit()
-    with Sliced(tmp_path / "tmp") as engine:
-        engine.attach({name: version.metadata_location for name, version in shop.versions.items()})
-        head, _ = built(engine, shop.lake, one, shop, "")
-        before = dict(shop.versions)
-        shop.rows["amounts"][0] = (1, amounts[1])
-        shop.parts.clear()
-        shop.commit()
-        partial = consider(one, head, before, shop.versions)
-        assert isinstance(partial, Partial), partial
-        version, how = built(engine, shop.lake, one, shop, partial)
-        assert how == "in part: 1 key of 3 computed again"
-        engine.attach({TableName("mart", "fact"): version.metadata_location})
-        rows = engine.query("select w from mart.fact where order_key = 1").to_pylist()
-    assert [row["w"] for row in rows] == [amounts[1]]
+    sql = "select o as order_key, w, w < 0 as negative from raw.amounts"
+    old, new, other = (Decimal(f"{number}e-2") for number in (was, now, 7))
+    rows = _after_a_change(tmp_path, sql, "amounts", [(1, old), (2, other), (3, other)], (1, new))
+    assert [row["w"] for row in rows] == [new]

@@ -71,7 +71,7 @@ class Historian:
             raise ProofFailed(
                 "another program has written the history: its files are not known",
                 where=Where(table=str(self._name)),
-                hint="drop the table, or set it back to the snapshot that Mainstem wrote",
+                hint="set it back to the snapshot that Mainstem wrote, with that other program",
             )
         return found
 

@@ -55,6 +55,7 @@ from mainstem.errors import LakeUnavailable, Where
 from mainstem.lake import bounds, storage, whole
 from mainstem.lake.files import Files, LocalFiles
 from mainstem.lake.values import DataFile, Staged
+from mainstem.lake.versions import NO_METADATA
 from mainstem.metadata import FILES, NATIVE, STAMPS
 from mainstem.schema import Column, Kind
 
@@ -123,7 +124,7 @@ def prepare(staged: Staged, summary: Mapping[str, str], keep: Iterable[int]) -> 
             raise LakeUnavailable(
                 "the table's metadata in the lake is damaged: its present version cannot be replaced",
                 where=Where(table=str(staged.name)),
-                hint="restore the table's metadata folder from a backup, or drop the table and load it again",
+                hint=NO_METADATA,
             ) from error
         raise
 

@@ -12,6 +12,12 @@ from mainstem.schema import Column, Kind, TableName
 
 _JSON = ("columns", "key", "position", "cursor", "proofs", "tally")  # what loads and builds remember as JSON
 
+NO_METADATA = (
+    "restore the table's metadata folder from a backup; without one, move .mainstem away and run again: "
+    "everything is loaded anew, and histories begin anew"
+)
+"""What helps where a table's metadata is damaged."""
+
 
 def version(name: TableName, table: TableMetadata) -> TableVersion:
     """The table's current version. LakeUnavailable if its summary does not count its rows."""
@@ -29,7 +35,7 @@ def version(name: TableName, table: TableMetadata) -> TableVersion:
             raise LakeUnavailable(
                 f"the lake's file {table.metadata_location} is damaged: what it says of mainstem.{key}",
                 where=Where(table=str(name)),
-                hint="restore the table's metadata folder from a backup, or drop the table and load it again",
+                hint=NO_METADATA,
             ) from error
     return TableVersion(
         name, table.snapshot_id, table.metadata_location, rows, size, table.columns, table.summary
