@@ -40,6 +40,12 @@ def digest_of(project: Project, databases: Mapping[str, Database]) -> str:
     return hashlib.sha256(repr([_program(), files, tables]).encode()).hexdigest()
 
 
+def is_bare(project: Project) -> bool:
+    """Whether nothing is written that could be unsound: no model, no dashboard, no contract."""
+    tables = [table for source in project.config.sources.values() for table in source.tables.values()]
+    return not (project.errors or project.models or project.dashboards or any(t.contract for t in tables))
+
+
 def recall(project: Project, digest: str) -> Readings | None:
     """What is known of the models if exactly this was found sound before; None: it has to be checked."""
     if project.errors:

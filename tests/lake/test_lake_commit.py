@@ -105,7 +105,8 @@ def test_large_tables_have_several_files_and_row_groups(lake: Lake, monkeypatch:
 
 
 def test_files_are_small_while_a_table_is(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"GROUP_BYTES": 1, "FILE_BYTES": 12_000, "FIRST_BYTES": 3_000, "SHARE": 4}.items():
+    limits = {"GROUP_BYTES": 1, "FILE_BYTES": 12_000, "FIRST_BYTES": 3_000, "SHARE": 4, "AGAIN": 20_000}
+    for name, value in limits.items():
         monkeypatch.setattr(parquet, name, value)
     chosen: list[int] = []
     real = parquet.encodings
@@ -120,7 +121,7 @@ def test_files_are_small_while_a_table_is(lake: Lake, monkeypatch: pytest.Monkey
     sizes = [data.bytes for data in staged.data[:-1]]
     assert 3_000 <= sizes[0] < 6_000
     assert 12_000 <= sizes[-1] < 18_000
-    assert 1 < len(chosen) < len(staged.files)  # encodings are chosen again after as much as a large file
+    assert 1 < len(chosen) < len(staged.files)  # encodings are chosen again after so many bytes
     assert ids(lake.commit(staged, run="run-1", summary={})) == list(range(6000))
 
 

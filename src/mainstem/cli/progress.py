@@ -70,7 +70,9 @@ class Progress:
             self._tasks[event.step] = self._bars.add_task(event.step, total=total, rows="")
 
     def _advance(self, event: StepProgress) -> None:
-        if self._bars is not None and event.step in self._tasks:
+        if self._bars is None:
+            console.err()  # what a finished step is told with takes its time: while rows come in
+        elif event.step in self._tasks:
             self._bars.update(self._tasks[event.step], completed=event.rows, rows=f"{event.rows:,} rows")
 
     def _retry(self, event: SourceRetried) -> None:

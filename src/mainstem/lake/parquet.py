@@ -1,8 +1,9 @@
 """Streams Arrow batches into Parquet files: bounded memory, checksummed pages, field ids.
 
-Row groups are gathered to `GROUP_BYTES` of Arrow data and encoded by a second thread while the caller
-produces the next ones, so at most two are in memory. Columns of floating-point numbers get no
-statistics: readers that order NaN above all numbers (DuckDB does) would skip rows by them.
+Row groups are gathered to `GROUP_BYTES` of Arrow data and encoded by a second thread (those of several parts
+by two) while the caller produces the next ones, so at most two (three) are in memory. Columns of
+floating-point numbers get no statistics: readers that order NaN above all numbers (DuckDB does) would skip
+rows by them.
 """
 
 from __future__ import annotations
@@ -32,8 +33,11 @@ GROUP_BYTES = 32 << 20
 FILE_BYTES = 16 << 20  # a change of few rows writes few files again; readers gather small ones;
 SHARE = 64  # while a table is small its files are smaller: by its size so far, from
 FIRST_BYTES = 4 << 20  # these on
-SAMPLE = 50_000  # rows by which encodings are chosen
-WAITING = 1  # groups that are ready beside the one that is encoded: readers of several parts come in waves
+SAMPLE = 50_000  # rows by which encodings are chosen,
+AGAIN = 64 << 20  # anew after so many bytes of a table's files
+ENCODERS = (
+    2  # threads that encode groups of several parts, and as many groups beside the one that is gathered
+)
 DISTINCT = 0.5  # a column with a larger share of distinct values gets no dictionary,
 WHOLE_DISTINCT = 0.1  # whole numbers with a smaller one: their differences take less
 LONG_TEXT = 24  # bytes: texts that are longer on average get no statistics
@@ -86,10 +90,11 @@ def write_parts(
     `on_part` is told of them (in another thread, one part at a time). Files of parts that were ended stay
     whatever happens then."""
     writers: dict[int, _Writer] = {}
+    choice = _Choice()
     try:
-        with ThreadPoolExecutor(1, "parquet") as encoder, ThreadPoolExecutor(1, "sync") as syncer:
+        with ThreadPoolExecutor(ENCODERS, "parquet") as encoder, ThreadPoolExecutor(1, "sync") as syncer:
             _feed_parts(
-                _Feed(lambda: _Writer(name, folder, columns, field_ids), writers, on_part, on_rows),
+                _Feed(lambda: _Writer(name, folder, columns, field_ids, choice), writers, on_part, on_rows),
                 encoder,
                 syncer,
                 items,
@@ -133,8 +138,16 @@ class _Feed:
         self.sizes.pop(part, 0)
         return self.groups.pop(part, [])
 
-    def finish(self, part: int) -> None:
-        """Force a part to the disk and tell of it."""
+    def encode(self, part: int, group: list[pa.RecordBatch], before: Future[None] | None) -> None:
+        """Encode a group after the one `before` it, without which a part would not be in order."""
+        if before is not None:
+            before.result()
+        self.writers[part].group(group)
+
+    def finish(self, part: int, last: Future[None] | None) -> None:
+        """Force a part to the disk, when its `last` group is encoded, and tell of it."""
+        if last is not None:
+            last.result()
         writer = self.writers.get(part)
         with storage.mapped(writer.name) if writer else nullcontext():
             files = writer.finish() if writer else ()
@@ -151,25 +164,22 @@ def _feed_parts(
     """Groups are encoded while the next ones are gathered; parts that are read at the same time share the
     room of a group."""
     encoding: deque[Future[None]] = deque()
+    last: dict[int, Future[None]] = {}
     syncing: list[Future[None]] = []
-
-    def encoded(waiting: int) -> None:
-        while len(encoding) > waiting:
-            encoding.popleft().result()
-
     for part, batch in items:
         if batch is not None and batch.num_rows:
             feed.add(part, batch)
         if batch is None or feed.sizes.get(part, 0) >= GROUP_BYTES // max(1, len(feed.sizes)):
-            encoded(WAITING)
+            while len(encoding) >= ENCODERS:
+                encoding.popleft().result()
             if group := feed.group(part):
-                encoding.append(encoder.submit(feed.writers[part].group, group))
+                last[part] = encoder.submit(feed.encode, part, group, last.get(part))
+                encoding.append(last[part])
         if batch is None:
-            encoded(0)
-            syncing.append(syncer.submit(feed.finish, part))
+            syncing.append(syncer.submit(feed.finish, part, last.pop(part, None)))
             while len(syncing) > 2:
                 syncing.pop(0).result()
-    for future in syncing:
+    for future in (*encoding, *syncing):
         future.result()
 
 
@@ -229,9 +239,16 @@ class _Writer:
     """The files of one stage, of which the last one is open."""
 
     def __init__(
-        self, name: TableName, folder: Path, columns: Sequence[Column], field_ids: Sequence[int]
+        self,
+        name: TableName,
+        folder: Path,
+        columns: Sequence[Column],
+        field_ids: Sequence[int],
+        choice: _Choice | None = None,
     ) -> None:
+        """`choice`: shared by the writers of a table's parts."""
         self.name = name
+        self.choice = choice or _Choice()
         self.folder = folder
         self.columns = columns
         self.field_ids = field_ids
@@ -241,8 +258,7 @@ class _Writer:
         self.done: list[DataFile] = []
         self.nulls: Counter[int] = Counter()
         self.open: _OpenFile | None = None
-        self.encoded: Encodings | None = None
-        self.written = self.chosen = 0  # bytes in files that are closed; … when encodings were chosen
+        self.written = 0  # bytes in files that are closed
 
     def checked(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The batch under the file's schema, without a copy."""
@@ -262,7 +278,7 @@ class _Writer:
         with storage.mapped(self.name):
             table = pa.Table.from_batches(batches, self.schema)
             if self.open is None:
-                self.open = self._next(self._encodings(table))
+                self.open = self._next(self.choice.of(table))
             self.open.parquet.write_table(table, row_group_size=max(1, table.num_rows))
             for field_id, column in zip(self.field_ids, table.columns, strict=True):
                 self.nulls[field_id] += column.null_count
@@ -290,12 +306,6 @@ class _Writer:
             self.open = None
         storage.remove(self.paths)
 
-    def _encodings(self, table: pa.Table) -> Encodings:
-        """Those of the files before, for as long as a large file."""
-        if self.encoded is None or self.written - self.chosen >= FILE_BYTES:
-            self.encoded, self.chosen = encodings(table), self.written
-        return self.encoded
-
     def _next(self, encoded: Encodings) -> _OpenFile:
         storage.make_folder(self.folder)
         path = self.folder / f"{self.stem}-{len(self.paths):04d}.parquet"
@@ -309,7 +319,23 @@ class _Writer:
         footer = file.close()
         size = file.path.stat().st_size
         self.written += size
+        self.choice.written += size
         self.done.append(DataFile(file.path, footer.num_rows, size, dict(self.nulls), footer))
+
+
+class _Choice:
+    """The encodings of a table's files, which cost a fiftieth of a second: those of the files before, for as
+    long as `AGAIN`. Two threads that ask at once may both choose; either answer will do."""
+
+    def __init__(self) -> None:
+        self.encoded: Encodings | None = None
+        self.written = self.chosen = 0  # bytes in files that are closed; … when encodings were chosen
+
+    def of(self, table: pa.Table) -> Encodings:
+        """How a file is written that begins with these rows."""
+        if self.encoded is None or self.written - self.chosen >= AGAIN:
+            self.encoded, self.chosen = encodings(table), self.written
+        return self.encoded
 
 
 @dataclass(frozen=True, slots=True)

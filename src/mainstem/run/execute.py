@@ -139,7 +139,8 @@ def _broken_off(receipt: Receipt, board: Board, error: BaseException, parts: Par
 
 def _run_steps(parts: Parts, options: RunOptions, board: Board, run: str, emit: Emit) -> None:
     """Loads in one thread a source, builds in `threads` others, each as soon as its inputs stand."""
-    parts.lake.when_expected(import_builders)
+    if board.plan.models:
+        parts.lake.when_expected(import_builders)
     sources = list(dict.fromkeys(step.source for step in board.plan.ingest))
     workers = len(sources) + options.threads
     with ThreadPoolExecutor(workers, thread_name_prefix="mainstem") as pool:

@@ -28,6 +28,7 @@ import duckdb
 from mainstem import crash
 from mainstem.engine.session import failure
 from mainstem.errors import EngineFailed, LakeUnavailable, ProofFailed
+from mainstem.lineage.graph import Lineage
 from mainstem.schema import MART, RAW, TableName
 from mainstem.serve import lakefiles
 from mainstem.serve.carried import Carried, Last, made_by
@@ -214,11 +215,17 @@ def _lineage(spec: ServeSpec, folder: Path) -> str:
     with suppress(LakeUnavailable):  # damaged: it is found again
         kept = read(folder / _LINEAGE) or {}
     if kept.get("digest") != digest:
-        from mainstem.lineage.columns import trace  # here: sqlglot takes a tenth of a second
-
-        kept = {"digest": digest, "value": trace(models, tables).value()}
+        kept = {"digest": digest, "value": _traced(models, tables)}
         _replace(folder / _LINEAGE, kept)
     return json.dumps(kept["value"])
+
+
+def _traced(models: Mapping[TableName, str], tables: Mapping[TableName, Sequence[str]]) -> dict[str, Any]:
+    if not models:
+        return Lineage().value()
+    from mainstem.lineage.columns import trace  # here: sqlglot takes a tenth of a second
+
+    return trace(models, tables).value()
 
 
 def _fill(work: _Work, connect: Connect) -> tuple[CubeReport, ...]:
