@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 import stat
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -452,3 +453,23 @@ def test_what_a_version_remembers_is_damaged(lake: Lake, key: str) -> None:
     staged = lake.stage(ORDERS, COLUMNS, orders(1))
     with pytest.raises(LakeUnavailable, match=f"damaged: what it says of mainstem.{key}"):
         lake.commit(staged, run="run-1", summary={f"mainstem.{key}": '{"a": 1'})
+
+
+def test_a_part_is_in_order_whoever_encodes_it(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first group of each part takes longer than the ones that another thread encodes beside it."""
+    monkeypatch.setattr(parquet, "GROUP_BYTES", 1)
+    real, slowed = parquet._Writer.group, set[int]()
+
+    def slow(writer: parquet._Writer, batches: list[pa.RecordBatch]) -> None:
+        if id(writer) not in slowed:
+            slowed.add(id(writer))
+            time.sleep(0.05)
+        real(writer, batches)
+
+    monkeypatch.setattr(parquet._Writer, "group", slow)
+    journal = lake.journal(ORDERS, COLUMNS, "one", lambda: ["id < 100", "id >= 100"])
+    assert journal is not None
+    items = [(part, batch) for n in range(30) for part in (0, 1) for batch in orders(100 * part + n)]
+    staged = lake.stage_parts(journal, COLUMNS, [*items, (0, None), (1, None)])
+    found = [pq.read_table(path)["id"].to_pylist() for path in staged.files]
+    assert found == [list(range(30)), list(range(100, 130))]
