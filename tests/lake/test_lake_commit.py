@@ -469,7 +469,7 @@ def test_a_part_is_in_order_whoever_encodes_it(lake: Lake, monkeypatch: pytest.M
     monkeypatch.setattr(parquet._Writer, "group", slow)
     journal = lake.journal(ORDERS, COLUMNS, "one", lambda: ["id < 100", "id >= 100"])
     assert journal is not None
-    items = [(part, batch) for n in range(30) for part in (0, 1) for batch in orders(100 * part + n)]
+    items = [(part, batch) for part in (0, 1) for n in range(30) for batch in orders(100 * part + n)]
     staged = lake.stage_parts(journal, COLUMNS, [*items, (0, None), (1, None)])
     found = [pq.read_table(path)["id"].to_pylist() for path in staged.files]
     assert found == [list(range(30)), list(range(100, 130))]
