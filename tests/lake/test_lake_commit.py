@@ -456,20 +456,23 @@ def test_what_a_version_remembers_is_damaged(lake: Lake, key: str) -> None:
 
 
 def test_a_part_is_in_order_whoever_encodes_it(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first group of each part takes longer than the ones that another thread encodes beside it."""
+    """Two groups of each part take longer than those that another thread encodes beside them: the first, and
+    the last one, after which the part is told."""
     monkeypatch.setattr(parquet, "GROUP_BYTES", 1)
-    real, slowed = parquet._Writer.group, set[int]()
+    real = parquet._Writer.group
 
     def slow(writer: parquet._Writer, batches: list[pa.RecordBatch]) -> None:
-        if id(writer) not in slowed:
-            slowed.add(id(writer))
+        if batches[0]["id"][0].as_py() % 100 in (0, 29):
             time.sleep(0.05)
         real(writer, batches)
 
     monkeypatch.setattr(parquet._Writer, "group", slow)
     journal = lake.journal(ORDERS, COLUMNS, "one", lambda: ["id < 100", "id >= 100"])
     assert journal is not None
-    items = [(part, batch) for part in (0, 1) for n in range(30) for batch in orders(100 * part + n)]
-    staged = lake.stage_parts(journal, COLUMNS, [*items, (0, None), (1, None)])
+    items: list[tuple[int, pa.RecordBatch | None]] = []
+    for part in (0, 1):
+        items += [(part, batch) for n in range(30) for batch in orders(100 * part + n)]
+        items.append((part, None))
+    staged = lake.stage_parts(journal, COLUMNS, items)
     found = [pq.read_table(path)["id"].to_pylist() for path in staged.files]
     assert found == [list(range(30)), list(range(100, 130))]

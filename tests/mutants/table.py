@@ -151,6 +151,20 @@ MUTANTS = (
         f"{_COMMIT} {_VALUES}",
     ),
     _m(
+        "groups of a part are encoded in any order",
+        "lake/parquet.py",
+        "            before.result()",
+        "            before.done()",
+        _COMMIT,
+    ),
+    _m(
+        "a part is told before its last group is encoded",
+        "lake/parquet.py",
+        "            last.result()",
+        "            last.done()",
+        _COMMIT,
+    ),
+    _m(
         "pages without checksums",
         "lake/parquet.py",
         '"write_page_checksum": True',
