@@ -189,7 +189,6 @@ class Loader:
     def _staged(self, load: Load, on_rows: Callable[[int], None]) -> tuple[Staged, str]:
         """All rows, and what is to be said of it: a large table is read in parts, of which those that a
         stopped run has read are kept where the source still has them."""
-        self._lake.expect_commit()
         if live := self._live(load):  # parts are compared with all rows of the source
             with Prefetched(self._snapshot.read(load.table, where=live)) as batches:
                 return self._lake.stage(load.name, load.table.columns, batches, on_rows), ""

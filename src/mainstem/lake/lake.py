@@ -120,7 +120,8 @@ class Lake:
         """As `stage`, of the parts that the journal does not have yet: batches with their part's number,
         None at its end. Each part that is written is recorded; files of parts that are not are deleted if
         anything fails, the others are found by the next `journal`."""
-        from mainstem.lake import parquet
+        # The commit's libraries, too: while those who read the parts fill their queues.
+        from mainstem.lake import iceberg, parquet  # noqa: F401
 
         def on_part(part: int, files: Sequence[DataFile]) -> None:
             journal.record(part, [PartFile(f.path, f.rows, f.bytes, f.nulls) for f in files])
@@ -192,7 +193,8 @@ class Lake:
         return versions.version(staged.name, prepared.table)
 
     def when_expected(self, action: Callable[[], None]) -> None:
-        """Do this, too, at the first `expect_commit`. It may raise ImportError, and nothing else."""
+        """Do this, too, at the first `expect_commit`. It may raise ImportError or MemoryError,
+        nothing else."""
         self._expected.append(action)
 
     def expect_commit(self) -> None:
@@ -325,7 +327,7 @@ def _import_iceberg() -> None:
 
 def _do(actions: Sequence[Callable[[], None]]) -> None:
     for action in actions:
-        with suppress(ImportError):  # who needs it will say so
+        with suppress(ImportError, MemoryError):  # who needs it will say so
             action()
 
 
